@@ -1,0 +1,40 @@
+# What every target here shares: warnings as errors, sanitizers, the include root.
+add_library(mayfly_options INTERFACE)
+target_include_directories(mayfly_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(mayfly_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  -Wno-sign-conversion -Werror -fno-omit-frame-pointer)
+target_compile_definitions(mayfly_options INTERFACE MAYFLY_VERSION="${PROJECT_VERSION}" _FILE_OFFSET_BITS=64)
+if(MAYFLY_SANITIZE STREQUAL "address")
+  target_compile_options(mayfly_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(mayfly_options INTERFACE -fsanitize=address,undefined)
+elseif(MAYFLY_SANITIZE STREQUAL "thread")
+  target_compile_options(mayfly_options INTERFACE -fsanitize=thread)
+  target_link_options(mayfly_options INTERFACE -fsanitize=thread)
+endif()
+
+# mayfly_library(NAME SOURCES ... DEPS ...): a static library of one folder.
+function(mayfly_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC mayfly_options ${ARG_DEPS})
+endfunction()
+
+# mayfly_program(NAME SOURCES ... DEPS ...): an executable in build/<preset>/bin.
+function(mayfly_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE mayfly_options ${ARG_DEPS})
+endfunction()
+
+# mayfly_test(NAME SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s]): a GoogleTest program, one ctest entry.
+function(mayfly_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE mayfly_options ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,206 @@
+// Judging and storing one record: first everything that could drop it, then the evictions that
+// make its place, then the record. A record that ends dropped has evicted nothing.
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "shm/directory.h"
+#include "shm/engine.h"
+
+namespace mayfly::shm {
+
+/// A key on its way in.
+struct Directory::Key {
+  std::string_view text;
+  Word hash;
+  IndexEntry* entry;      // null: a new key
+  std::uint32_t spare = 0;  // undo entries that the record's own write may need
+};
+
+namespace {
+
+constexpr std::uint32_t kWriteUndo = 48;  // of a record without a run
+constexpr int kRoomAttempts = 64;
+constexpr std::uint64_t kClockJumpNs = 1'000'000'000;
+
+}  // namespace
+
+std::optional<DropCause> Directory::judge_lengths(std::uint64_t key_bytes, std::uint64_t value_bytes) const {
+  if (key_bytes > now.max_key_bytes) return DropCause::key_too_long;
+  if (value_bytes > now.max_value_bytes) return DropCause::value_too_long;
+  const auto both_over = [&](std::uint64_t max) { return key_bytes > max || value_bytes > max - key_bytes; };
+  if (both_over(now.max_total_bytes) || both_over(now.max_bytes_per_key) ||
+      both_over(segment().geometry().max_record_bytes())) {
+    return DropCause::record_too_large;
+  }
+  if (now.max_keys == 0) return DropCause::too_many_keys;
+  if (now.kind == static_cast<Word>(Kind::log) && now.max_events_per_key == 0) return DropCause::too_many_events;
+  return std::nullopt;
+}
+
+Word Directory::key_hash(std::string_view key) const {
+  const Word hash = XXH3_64bits_withSeed(key.data(), key.size(), segment().header().constants.hash_seed);
+  return hash > kHashTombstone ? hash : hash + 2;
+}
+
+Verdict Directory::append(WorkerState& worker, std::string_view key_text, std::string_view value) {
+  if (const auto cause = judge_lengths(key_text.size(), value.size())) {
+    count_drop(*cause);
+    return Verdict::dropped(*cause);
+  }
+  const Word hash = key_hash(key_text);
+  Key key{key_text, hash, index_.find(hash, key_text)};
+  if (key.entry == nullptr && now.keys >= now.max_keys && now.drop_when_keys_full != 0) {
+    count_drop(DropCause::too_many_keys);
+    return Verdict::dropped(DropCause::too_many_keys);
+  }
+  if (!make_room(worker, key, record_bytes(key_text.size(), value.size()))) {
+    count_drop(DropCause::no_memory);
+    return Verdict::dropped(DropCause::no_memory);
+  }
+  evict_for(worker, key, value.size());
+  Verdict verdict;
+  write_record(worker, key, value, verdict);
+  if (++worker.batch_records >= kMaxBatchRecords) checkpoint(worker);
+  return verdict;
+}
+
+/// Pages and an index entry for the record, before anything is evicted for it by quota.
+bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
+  for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
+    const std::uint32_t data = pages_for(size);
+    const bool grow = key.entry == nullptr && !index_.has_room(key.hash);
+    const std::uint32_t wanted = data + (grow ? index_.room_pages() : 0);
+    key.spare = data + kWriteUndo;
+    if (worker.stash.size() < wanted) {
+      const Word before = generation;
+      if (!engine_.reserve_pages(worker, *this, wanted)) return false;
+      if (generation != before) {  // this directory may have been evicted from, or compacted
+        key.entry = index_.find(key.hash, key.text);
+        continue;
+      }
+    }
+    if (!grow) return true;
+    ensure_undo(worker, kWriteUndo);
+    if (!index_.ensure_room(worker, key.hash)) return false;
+  }
+  return false;
+}
+
+void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_bytes) {
+  const std::uint64_t size = key.text.size() + value_bytes;
+  const std::uint32_t undo = key.spare + kWriteUndo;
+  const Word gone_before = now.records;
+  const auto refind = [&] { key.entry = index_.find(key.hash, key.text); };
+  ensure_undo(worker, undo);
+  if (key.entry == nullptr) {
+    while (now.keys >= now.max_keys) evict_quietest_key(worker, EvictCause::keys);
+  } else if (now.kind == static_cast<Word>(Kind::log)) {
+    while (key.entry != nullptr && live_events(key.entry->live) >= now.max_events_per_key) {
+      ensure_undo(worker, undo);
+      kill(worker, key.entry->oldest, EvictCause::events_per_key);
+      refind();
+    }
+    while (key.entry != nullptr && live_bytes(key.entry->live) > now.max_bytes_per_key - size) {
+      ensure_undo(worker, undo);
+      kill(worker, key.entry->oldest, EvictCause::bytes_per_key);
+      refind();
+    }
+  }
+  // A status value that is written again is gone before the total is judged, and goes with the
+  // same commit that brings its successor.
+  const bool replaces = now.kind == static_cast<Word>(Kind::status) && key.entry != nullptr;
+  const Ref own = replaces ? key.entry->newest : 0;
+  const std::uint64_t own_bytes = replaces ? live_bytes(key.entry->live) : 0;
+  while (now.bytes - own_bytes > now.max_total_bytes - size) {
+    ensure_undo(worker, undo);
+    settle_tail();
+    Ref oldest = now.tail;
+    if (oldest == own) {
+      do oldest = after(oldest);
+      while (!at_end(oldest) && record(oldest).death != 0);
+    }
+    kill(worker, oldest, EvictCause::total_bytes);
+  }
+  ensure_undo(worker, undo);
+  if (now.records != gone_before) refind();
+  if (replaces) kill_replaced(worker, *key.entry);
+}
+
+void Directory::stamp_times(WorkerState& worker, RecordHeader& header) {
+  const std::uint64_t wall = worker.now.wall_ns;
+  const bool set_back = wall < now.last_time_ns && now.last_time_ns - wall > kClockJumpNs;
+  header.time_ns = wall > now.last_time_ns || set_back ? wall : now.last_time_ns + 1;
+  header.boot_ns = std::max(worker.now.boot_ns, now.last_boot_ns);
+  now.last_time_ns = header.time_ns;
+  now.last_boot_ns = header.boot_ns;
+}
+
+void Directory::write_record(WorkerState& worker, Key& key, std::string_view value, Verdict& verdict) {
+  const std::uint64_t size = record_bytes(key.text.size(), value.size());
+  const std::uint64_t counted = key.text.size() + value.size();
+  const Ref at = place_record(worker, size);
+  const bool is_log = now.kind == static_cast<Word>(Kind::log);
+  const bool chained = key.entry != nullptr && is_log;
+  RecordHeader header{};
+  header.seq = now.next_seq;
+  stamp_times(worker, header);
+  header.lengths = key.text.size() | (Word{value.size()} << 32);
+  const Word ordinal = key.entry == nullptr ? 0 : ((record(key.entry->newest).tag >> 32) + 1) & 0xffffffff;
+  header.tag = (key.hash & 0xffffffff) | (ordinal << 32);
+  header.prev = chained ? key.entry->newest : 0;
+  copy_in(segment().page(ref_page(at)) + ref_offset(at) / 8, &header, sizeof header);
+  write_bytes(at, kRecordHeaderBytes, key.text, value);
+  if (key.entry == nullptr) {
+    index_.insert(worker, key.hash, at, make_live(1, counted));
+    ++now.keys;
+  } else {
+    // The newest record's `next` means nothing until it has a successor: no need to log it.
+    if (chained) store_release(&record(key.entry->newest).next, at);
+    const Word before = chained ? key.entry->live : 0;
+    worker.txn.set(key.entry->newest, at);
+    if (!chained) worker.txn.set(key.entry->oldest, at);
+    worker.txn.set(key.entry->live, make_live(live_events(before) + 1, live_bytes(before) + counted));
+  }
+  add_live(worker, ref_page(at), static_cast<std::int64_t>(size));
+  ++now.next_seq;
+  ++now.records;
+  ++now.stored;
+  now.bytes += counted;
+  verdict = {true, DropCause::stopped, header.seq, header.time_ns};
+}
+
+/// Writes key and value behind the header, over the pages of a run where it is one.
+void Directory::write_bytes(Ref at, std::uint32_t skip, std::string_view key, std::string_view value) {
+  const std::uint32_t page_bytes = segment().geometry().page_bytes;
+  std::uint32_t page = ref_page(at);
+  std::uint32_t offset = ref_offset(at) + skip;
+  Word word = 0;
+  std::uint32_t filled = 0;
+  const auto put = [&] {
+    store_release(segment().page(page) + offset / 8, word);
+    word = 0;
+    filled = 0;
+    offset += 8;
+    if (offset == page_bytes) {
+      page = ref_page(load_relaxed(&segment().line(page).next));
+      offset = 0;
+    }
+  };
+  for (std::string_view part : {key, value}) {
+    while (!part.empty()) {
+      if (filled == 0 && part.size() >= 8) {
+        std::memcpy(&word, part.data(), 8);
+        part.remove_prefix(8);
+        put();
+        continue;
+      }
+      word |= Word{static_cast<unsigned char>(part.front())} << (8 * filled);
+      part.remove_prefix(1);
+      if (++filled == 8) put();
+    }
+  }
+  if (filled > 0) put();
+}
+
+}  // namespace mayfly::shm

@@ -1,0 +1,171 @@
+// Places and pages of one directory: the list whose order is the order of sequence.
+#include <algorithm>
+
+#include "shm/directory.h"
+#include "shm/engine.h"
+
+namespace mayfly::shm {
+
+/// Moves the tail on to the oldest live record. Process-local until the commit.
+void Directory::settle_tail() {
+  if (now.records == 0) {
+    now.tail = now.head;
+    return;
+  }
+  now.tail = normalise(now.tail);
+  while (!at_end(now.tail) && record(now.tail).death != 0) now.tail = after(now.tail);
+  if (at_end(now.tail)) corrupt("no live record where some were counted");
+}
+
+/// A place at the end of a page is the start of the next one; the end of the list is the head.
+Ref Directory::normalise(Ref place) const {
+  for (std::uint32_t steps = segment().geometry().pages; steps > 0; --steps) {
+    if (place == now.head || place == 0) return now.head;
+    const std::uint32_t page = ref_page(place);
+    const bool continuation = page_role(load_relaxed(&segment().page_word(page))) == PageRole::continuation;
+    if (page == ref_page(now.head)) {
+      if (continuation) return now.head;
+      if (ref_offset(place) > ref_offset(now.head)) break;
+      return place;
+    }
+    const PageLine& line = segment().line(page);
+    if (!continuation && ref_offset(place) < line.fill) return place;
+    place = line.next;
+    if (place == 0 || ref_page(place) >= segment().geometry().pages) break;
+  }
+  corrupt("the list of pages does not lead to its head");
+}
+
+/// The place after the record at `place`.
+Ref Directory::after(Ref place) const {
+  const RecordHeader& header = record(place);
+  const std::uint32_t page = ref_page(place);
+  if (page_role(load_relaxed(&segment().page_word(page))) == PageRole::run) {
+    const std::uint32_t last = last_of_run(page);
+    return last == ref_page(now.head) ? now.head : normalise(segment().line(last).next);
+  }
+  const std::uint64_t size = record_bytes(key_bytes_of(header.lengths), value_bytes_of(header.lengths));
+  if (size > segment().geometry().page_bytes - ref_offset(place)) corrupt("a record beyond its page");
+  return normalise(place + size / 8);
+}
+
+std::uint32_t Directory::last_of_run(std::uint32_t first) const {
+  std::uint32_t page = first;
+  for (std::uint32_t steps = segment().geometry().pages; steps > 0; --steps) {
+    const Ref next = segment().line(page).next;
+    if (next == 0 || ref_page(next) >= segment().geometry().pages ||
+        page_role(load_relaxed(&segment().page_word(ref_page(next)))) != PageRole::continuation) {
+      return page;
+    }
+    page = ref_page(next);
+  }
+  corrupt("a run of pages does not end");
+}
+
+/// Pages that a record of `size` bytes opens: none if it fits behind the head.
+std::uint32_t Directory::pages_for(std::uint64_t size) const {
+  const std::uint32_t page_bytes = segment().geometry().page_bytes;
+  if (size > page_bytes) return static_cast<std::uint32_t>((size + page_bytes - 1) / page_bytes);
+  if (now.head == 0) return 1;
+  const bool closed =
+      page_role(load_relaxed(&segment().page_word(ref_page(now.head)))) == PageRole::continuation;
+  return closed || size > page_bytes - ref_offset(now.head) ? 1 : 0;
+}
+
+/// A place for a record; the pages come from the worker's stash.
+Ref Directory::place_record(WorkerState& worker, std::uint64_t size) {
+  const std::uint32_t page_bytes = segment().geometry().page_bytes;
+  if (size <= page_bytes) {
+    if (pages_for(size) > 0) open_page(worker, PageRole::records, 0);
+    const Ref at = now.head;
+    now.head += size / 8;
+    return at;
+  }
+  const std::uint32_t first = open_page(worker, PageRole::run, page_bytes);
+  std::uint64_t left = size - page_bytes;
+  while (left > 0) {
+    const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, page_bytes));
+    open_page(worker, PageRole::continuation, part);
+    now.head += part / 8;
+    left -= part;
+  }
+  return segment().place(first, 0);
+}
+
+std::uint32_t Directory::claim_page(WorkerState& worker, PageRole role) {
+  if (worker.stash.empty()) corrupt("no page was reserved");
+  const std::uint32_t page = worker.stash.back();
+  worker.stash.pop_back();
+  if (load_relaxed(&segment().page_word(page)) != 0) corrupt("a free page has an owner");
+  // SYNC POINT: the stamp goes first and is never put back, so that whoever still reads the page's
+  // former contents notices. Pairs with the stamp's second load in SegmentView::copy_page.
+  Word stamp = load_relaxed(&segment().stamp(page)) + 1;
+  if ((stamp & kStampMask) == 0) ++stamp;
+  store_release(&segment().stamp(page), stamp);
+  worker.txn.set(segment().page_word(page), make_page_word(slot, role, 0));
+  engine_.page_touched[page] = worker.txn.id();
+  pages.fetch_add(1, std::memory_order_relaxed);
+  return page;
+}
+
+/// Puts a fresh page at the end of the list and seals the one before it.
+std::uint32_t Directory::open_page(WorkerState& worker, PageRole role, std::uint32_t fill) {
+  const std::uint32_t page = claim_page(worker, role);
+  ++record_pages_;
+  ++appended_pages_;
+  const Ref place = segment().place(page, 0);
+  PageLine& line = segment().line(page);
+  store_release(&line.next, 0);
+  store_release(&line.fill, fill);
+  store_release(&line.role, static_cast<Word>(role));
+  if (now.head == 0) {
+    store_release(&line.prev, 0);
+    now.tail = place;
+  } else {
+    const std::uint32_t before = ref_page(now.head);
+    PageLine& last = segment().line(before);
+    store_release(&line.prev, segment().place(before, 0));
+    if (last.fill == 0) worker.txn.set(last.fill, ref_offset(now.head));
+    worker.txn.set(last.next, place);
+    if (role != PageRole::continuation) note_sealed(before);  // else the run is not complete yet
+    if (now.tail == now.head && role != PageRole::continuation) now.tail = place;
+  }
+  now.head = place;
+  return page;
+}
+
+/// A page that is not the last any more: if nothing in it lives, it is to be freed.
+void Directory::note_sealed(std::uint32_t page) {
+  Word word = load_relaxed(&segment().page_word(page));
+  for (std::uint32_t steps = segment().geometry().pages; page_role(word) == PageRole::continuation; --steps) {
+    const Ref prev = segment().line(page).prev;
+    if (steps == 0 || prev == 0 || ref_page(prev) >= segment().geometry().pages) corrupt("a run without a start");
+    page = ref_page(prev);
+    word = load_relaxed(&segment().page_word(page));
+  }
+  if (page_live(word) == 0) emptied_.push_back(page);
+}
+
+void Directory::add_live(WorkerState& worker, std::uint32_t page, std::int64_t bytes) {
+  Word& shared = segment().page_word(page);
+  const Word before = load_relaxed(&shared);
+  const Word after_it = before + static_cast<Word>(bytes) * kPageLiveUnit;
+  if (bytes < 0 && page_live(before) < static_cast<std::uint64_t>(-bytes)) corrupt("a page with less than is evicted");
+  if (engine_.page_touched[page] == worker.txn.id()) {
+    store_release(&shared, after_it);
+  } else {
+    worker.txn.set(shared, after_it);
+    engine_.page_touched[page] = worker.txn.id();
+  }
+  live_physical_ += static_cast<std::uint64_t>(bytes);
+  if (page_live(after_it) == 0 && page != ref_page(now.head)) emptied_.push_back(page);
+}
+
+/// Gives a page up; it is retired with the commit.
+void Directory::free_page(WorkerState& worker, std::uint32_t page) {
+  worker.txn.set(segment().page_word(page), 0);
+  worker.freed.push_back(page);
+  pages.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace mayfly::shm

@@ -1,0 +1,315 @@
+// Reading records: in order, the last ones, everything at one moment.
+#include <algorithm>
+#include <unordered_map>
+
+#include "shm/reader_impl.h"
+
+namespace mayfly::shm {
+namespace {
+
+// A restart means that the writer turned over the pages in between: it needs a write load of the
+// whole directory within the time of one page's copy. So many in a row are not met in practice.
+constexpr std::uint32_t kAttempts = 64;
+
+/// What age takes from a directory before its writer does.
+struct Due {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Counts what is due as evicted, in a snapshot that still has it, and takes it out.
+void drop_due(Reader::Snapshot& snapshot, const std::vector<bool>& due) {
+  DirectoryInfo& info = snapshot.directory;
+  std::unordered_map<std::string_view, std::uint64_t> live;
+  std::uint64_t keys = 0;
+  Due gone;
+  std::vector<RecordView> kept;
+  for (std::size_t i = 0; i < snapshot.records.size(); ++i) {
+    const RecordView& record = snapshot.records[i];
+    if (due[i]) {
+      ++gone.records;
+      gone.bytes += record.key.size() + record.value.size();
+      continue;
+    }
+    if (live[record.key]++ == 0) ++keys;
+    kept.push_back(record);
+  }
+  if (gone.records == 0) return;
+  snapshot.records = std::move(kept);
+  info.records -= gone.records;
+  info.bytes -= gone.bytes;
+  info.keys = keys;
+  info.evicted[static_cast<std::size_t>(EvictCause::age)] += gone.records;
+  info.first_seq.reset();
+  if (!snapshot.records.empty()) info.first_seq = snapshot.records.front().seq;
+}
+
+}  // namespace
+
+RecordView ReaderImpl::view_of(const FoundRecord& found) {
+  return {found.header.seq,        found.header.time_ns, found.header.boot_ns,
+          static_cast<std::uint32_t>(found.header.tag >> 32), found.key, found.value};
+}
+
+Found ReaderImpl::seek(const CommittedState& state, std::uint64_t seq, Ref& place) {
+  PageImage image;
+  RecordHeader first;
+  place = state.commit.head;
+  for (std::uint32_t pages = view.geometry().pages + 1; pages > 0; --pages) {
+    const Found got = view.peek_page(place, state, image, first);
+    if (got != Found::record) return got;
+    place = image.place;
+    const bool starts = image.role != PageRole::continuation;
+    if (starts && (first.seq <= seq || first.seq <= state.commit.first_seq)) return Found::record;
+    if (image.prev == 0) return Found::record;
+    place = image.prev;
+  }
+  return Found::broken;
+}
+
+bool ReaderImpl::collect(std::uint32_t slot, const CommittedState& state, Reader::Snapshot& snapshot) {
+  struct Piece {
+    RecordView view;
+    std::size_t at;
+  };
+  const Commit& c = state.commit;
+  const std::uint64_t boot_now = view.boot_now();
+  std::vector<Piece> pieces;
+  std::vector<bool> due;
+  std::uint64_t bytes = 0;
+  snapshot.bytes.clear();
+  snapshot.bytes.reserve(std::min<std::uint64_t>(c.bytes, view.geometry().total_bytes));
+  const auto keep = [&](std::string_view key, std::string_view value) {
+    snapshot.bytes.insert(snapshot.bytes.end(), key.begin(), key.end());
+    snapshot.bytes.insert(snapshot.bytes.end(), value.begin(), value.end());
+  };
+  Ref place = c.tail;
+  const Found end = walk(slot, state, place, state.generation, [&](const FoundRecord& found) {
+    pieces.push_back({view_of(found), snapshot.bytes.size()});
+    due.push_back(is_due(found.header, c, boot_now));
+    keep(found.key, found.value);
+    bytes += found.key.size() + found.value.size();
+    return bytes > c.bytes ? Visit::stop : Visit::go_on;
+  });
+  snapshot.directory = info_of(slot, state);
+  snapshot.records.clear();
+  snapshot.records.reserve(pieces.size());
+  for (Piece& piece : pieces) {
+    const std::size_t key_bytes = piece.view.key.size();
+    const std::string_view all(snapshot.bytes.data(), snapshot.bytes.size());
+    piece.view.key = all.substr(piece.at, key_bytes);
+    piece.view.value = all.substr(piece.at + key_bytes, piece.view.value.size());
+    snapshot.records.push_back(piece.view);
+  }
+  const bool exact = end == Found::end && pieces.size() == c.records && bytes == c.bytes;
+  if (exact) drop_due(snapshot, due);
+  return exact;
+}
+
+Reader::Snapshot Reader::snapshot(const DirectoryInfo& directory) {
+  Snapshot snapshot;
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::optional<CommittedState> state = impl_->state_of(directory);
+    if (!state) return Snapshot{};
+    snapshot.found = true;
+    const bool exact = impl_->collect(directory.id, *state, snapshot);
+    snapshot.directory.name = directory.name;
+    if (exact) return snapshot;
+  }
+  // A subset of one moment: what can still be read of it, in order.
+  snapshot = Snapshot{};
+  snapshot.found = snapshot.partial = true;
+  Cursor cursor;
+  std::vector<std::pair<RecordView, std::size_t>> pieces;
+  ReadLimits limits;
+  limits.max_bytes = ~0ull;
+  read(directory, cursor, limits, [&](const RecordView& record) {
+    pieces.emplace_back(record, snapshot.bytes.size());
+    snapshot.bytes.insert(snapshot.bytes.end(), record.key.begin(), record.key.end());
+    snapshot.bytes.insert(snapshot.bytes.end(), record.value.begin(), record.value.end());
+    return true;
+  });
+  const std::string_view all(snapshot.bytes.data(), snapshot.bytes.size());
+  for (auto& [record, at] : pieces) {
+    const std::size_t key_bytes = record.key.size();
+    record.key = all.substr(at, key_bytes);
+    record.value = all.substr(at + key_bytes, record.value.size());
+    snapshot.records.push_back(record);
+  }
+  if (const auto state = impl_->state_of(directory)) snapshot.directory = impl_->info_of(directory.id, *state);
+  snapshot.directory.name = directory.name;
+  return snapshot;
+}
+
+ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const ReadLimits& limits,
+                        const RecordSink& sink) {
+  ReadResult result;
+  const std::uint64_t began_at = impl_->view.bytes_read();
+  std::uint64_t handed_out = 0;
+  bool stopped = false;
+  std::optional<std::uint64_t> until;  // what was committed when the read began
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt, ++result.restarts) {
+    const std::optional<CommittedState> state = impl_->state_of(directory);
+    if (!state) break;
+    if (!until) until = std::min(state->commit.next_seq, limits.until_seq);
+    if (state->commit.records == 0 || cursor.next_seq >= *until) {
+      cursor.next_seq = std::max(cursor.next_seq, *until);
+      result.reached_end = true;
+      return result;
+    }
+    const std::uint64_t boot_now = impl_->view.boot_now();
+    Ref place = attempt == 0 ? cursor.place_hint : 0;
+    Found got = Found::record;
+    if (place == 0) {
+      place = state->commit.tail;
+      if (cursor.next_seq > state->commit.first_seq) got = impl_->seek(*state, cursor.next_seq, place);
+    }
+    if (got == Found::record) {
+      got = impl_->walk(directory.id, *state, place, 0, [&](const FoundRecord& found) {
+        if (found.header.seq >= *until) return Visit::stop;
+        if (found.header.seq < cursor.next_seq || is_due(found.header, state->commit, boot_now)) return Visit::go_on;
+        cursor.next_seq = found.header.seq + 1;
+        ++handed_out;
+        const bool more = sink(ReaderImpl::view_of(found));
+        stopped = !more || handed_out >= limits.max_records ||
+                  impl_->view.bytes_read() - began_at >= limits.max_bytes;
+        return stopped ? Visit::stop : Visit::go_on;
+      });
+    }
+    result.visited_bytes = impl_->view.bytes_read() - began_at;
+    if (got == Found::gone || got == Found::broken) continue;
+    cursor.place_hint = stopped ? place : 0;
+    if (stopped) return result;
+    cursor.next_seq = std::max(cursor.next_seq, *until);
+    result.reached_end = true;
+    return result;
+  }
+  result.partial = result.restarts >= kAttempts;
+  result.reached_end = true;
+  if (until) cursor.next_seq = std::max(cursor.next_seq, *until);
+  cursor.place_hint = 0;
+  return result;
+}
+
+std::uint64_t Reader::seek_last(const DirectoryInfo& directory, std::uint64_t n, const RecordFilter& filter,
+                                std::uint64_t max_bytes) {
+  const std::uint64_t began_at = impl_->view.bytes_read();
+  std::uint64_t oldest = 0;
+  std::uint64_t end_seq = 0;
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::optional<CommittedState> state = impl_->state_of(directory);
+    if (!state) return 0;
+    end_seq = state->commit.next_seq;
+    oldest = end_seq;
+    if (n == 0 || state->commit.records == 0) return oldest;
+    const std::uint64_t boot_now = impl_->view.boot_now();
+    std::uint64_t left = n;
+    const Found got = impl_->walk_back(directory.id, *state, [&](const FoundRecord& found) {
+      if (is_due(found.header, state->commit, boot_now)) return Visit::stop;  // so are all before it
+      if (filter && !filter(ReaderImpl::view_of(found))) {
+        return impl_->view.bytes_read() - began_at < max_bytes ? Visit::go_on : Visit::stop;
+      }
+      oldest = found.header.seq;
+      return --left > 0 && impl_->view.bytes_read() - began_at < max_bytes ? Visit::go_on : Visit::stop;
+    });
+    if (got == Found::end || got == Found::record) return oldest;
+  }
+  return oldest;
+}
+
+std::uint64_t Reader::seek_time(const DirectoryInfo& directory, std::uint64_t wall_ns) {
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::optional<CommittedState> state = impl_->state_of(directory);
+    if (!state || state->commit.records == 0) return state ? state->commit.next_seq : 0;
+    // Back over whole pages while they begin at or after the time, then forward to the record.
+    PageImage image;
+    RecordHeader first;
+    Ref place = state->commit.head;
+    Found got = Found::record;
+    while ((got = impl_->view.peek_page(place, *state, image, first)) == Found::record) {
+      place = image.place;
+      const bool starts = image.role != PageRole::continuation;
+      if ((starts && (first.time_ns < wall_ns || first.seq <= state->commit.first_seq)) || image.prev == 0) break;
+      place = image.prev;
+    }
+    if (got != Found::record) continue;
+    std::uint64_t seq = state->commit.next_seq;
+    got = impl_->walk(directory.id, *state, place, 0, [&](const FoundRecord& found) {
+      if (found.header.time_ns < wall_ns) return Visit::go_on;
+      seq = found.header.seq;
+      return Visit::stop;
+    });
+    if (got == Found::end || got == Found::record) return seq;
+  }
+  return 0;
+}
+
+std::optional<RecordView> Reader::get(const DirectoryInfo& directory, std::string_view key) {
+  std::optional<RecordView> result;
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::optional<CommittedState> state = impl_->state_of(directory);
+    if (!state || state->commit.records == 0) return std::nullopt;
+    const std::uint64_t boot_now = impl_->view.boot_now();
+    const Found got = impl_->walk_back(directory.id, *state, [&](const FoundRecord& found) {
+      if (is_due(found.header, state->commit, boot_now)) return Visit::stop;
+      if (found.key != key) return Visit::go_on;
+      result = ReaderImpl::view_of(found);
+      return Visit::stop;
+    });
+    if (got == Found::record) return result;
+    // "Not there" counts only if nothing was committed meanwhile: a replaced value may have moved on.
+    if (got == Found::end && impl_->view.generation(directory.id) == state->generation) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::vector<DirectoryInfo> Reader::directories() const {
+  std::vector<DirectoryInfo> all;
+  SegmentView& view = impl_->view;
+  for (std::uint32_t slot = 0; slot < view.slots_used(); ++slot) {
+    CommittedState state;
+    if (!view.load(slot, state) || state.commit.state != kStateOpen) continue;
+    DirectoryInfo info = impl_->info_of(slot, state);
+    info.name = view.load_name(slot, state.commit.incarnation);
+    if (info.name.empty()) continue;
+    all.push_back(impl_->with_due_evicted(std::move(info), state));
+  }
+  std::sort(all.begin(), all.end(), [](const DirectoryInfo& a, const DirectoryInfo& b) {
+    return a.kind != b.kind ? a.kind < b.kind : a.name < b.name;
+  });
+  return all;
+}
+
+DirectoryInfo ReaderImpl::with_due_evicted(DirectoryInfo info, const CommittedState& state) {
+  if (state.commit.records == 0) return info;
+  PageImage image;
+  FoundRecord oldest;
+  const bool seen = view.load_page(state.commit.tail, state, image) == Found::record &&
+                    view.record_at(image, ref_offset(state.commit.tail), state, oldest) == Found::record;
+  if (seen && !is_due(oldest.header, state.commit, view.boot_now())) return info;
+  Reader::Snapshot snapshot;
+  CommittedState newer = state;
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    if (collect(info.id, newer, snapshot)) {
+      snapshot.directory.name = info.name;
+      return snapshot.directory;
+    }
+    if (!view.load(info.id, newer) || newer.commit.incarnation != info.incarnation) break;
+  }
+  return info;
+}
+
+std::optional<DirectoryInfo> Reader::find(std::string_view name) const {
+  SegmentView& view = impl_->view;
+  for (std::uint32_t slot = 0; slot < view.slots_used(); ++slot) {
+    CommittedState state;
+    if (!view.load(slot, state) || state.commit.state != kStateOpen) continue;
+    if (view.load_name(slot, state.commit.incarnation) != name) continue;
+    DirectoryInfo info = impl_->info_of(slot, state);
+    info.name = name;
+    return impl_->with_due_evicted(std::move(info), state);
+  }
+  return std::nullopt;
+}
+
+}  // namespace mayfly::shm

@@ -1,0 +1,73 @@
+// The only way to touch shared memory: naturally aligned 8-byte words, with the memory order in
+// the name. What is published is stored with release, what is read is loaded with acquire.
+//
+// Built with MAYFLY_STORE_HOOK (the crash tests), every store reports itself afterwards: the
+// tests then look at the segment as a kill -9 at that instruction would have left it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#ifdef MAYFLY_STORE_HOOK
+#include <source_location>
+#endif
+
+namespace mayfly::shm {
+
+using Word = std::uint64_t;
+static_assert(__atomic_always_lock_free(sizeof(Word), nullptr), "shared words must be lock-free");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the segment format is little-endian");
+
+#ifdef MAYFLY_STORE_HOOK
+#define MAYFLY_SITE , std::source_location site = std::source_location::current()
+#define MAYFLY_PASS_SITE , site
+using StoreHook = void (*)(const std::source_location& site);
+inline StoreHook g_store_hook = nullptr;
+inline void report_store(const std::source_location& site) {
+  if (g_store_hook != nullptr) g_store_hook(site);
+}
+#else
+#define MAYFLY_SITE
+#define MAYFLY_PASS_SITE
+#endif
+
+inline Word load_acquire(const Word* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+/// For the writer's own words, and for hints.
+inline Word load_relaxed(const Word* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+
+inline void store_release(Word* word, Word value MAYFLY_SITE) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+#ifdef MAYFLY_STORE_HOOK
+  report_store(site);
+#endif
+}
+
+/// Words needed for so many bytes.
+constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
+
+/// Copies private bytes into shared words; the last word is padded with zeros.
+inline void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
+  const char* source = static_cast<const char*>(from);
+  for (; bytes >= 8; bytes -= 8, source += 8, ++to) {
+    Word word;
+    std::memcpy(&word, source, 8);
+    store_release(to, word MAYFLY_PASS_SITE);
+  }
+  if (bytes > 0) {
+    Word word = 0;
+    std::memcpy(&word, source, bytes);
+    store_release(to, word MAYFLY_PASS_SITE);
+  }
+}
+
+/// Copies shared words into private memory that holds a whole number of words.
+inline void copy_out(void* to, const Word* from, std::size_t words) {
+  char* target = static_cast<char*>(to);
+  for (std::size_t i = 0; i < words; ++i, target += 8) {
+    const Word word = load_acquire(from + i);
+    std::memcpy(target, &word, 8);
+  }
+}
+
+}  // namespace mayfly::shm
