@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t kUnlinkUndo = 8;
 constexpr std::uint32_t kMergeUndo = 32;
-constexpr std::uint32_t kSparsePages = 4;      // slack before merging is worth its while
+constexpr std::uint32_t kSparsePages = 4;  // slack before merging is worth its while
 constexpr std::uint32_t kStepsPerPage = 8;
 
 }  // namespace
@@ -50,7 +50,8 @@ void Directory::free_emptied(WorkerState& worker) {
 void Directory::unlink_pages(WorkerState& worker, std::uint32_t first, std::uint32_t last) {
   const Ref prev = segment().line(first).prev;
   const Ref next = segment().line(last).next;
-  if (next == 0 || ref_page(next) >= segment().geometry().pages || ref_page(prev) >= segment().geometry().pages) {
+  if (next == 0 || ref_page(next) >= segment().geometry().pages ||
+      ref_page(prev) >= segment().geometry().pages) {
     corrupt("a page that is freed has no successor");
   }
   if (prev != 0) worker.txn.set(segment().line(ref_page(prev)).next, next);
@@ -100,7 +101,7 @@ void Directory::free_all(WorkerState& worker) {
 bool Directory::sparse() const {
   const std::uint64_t held = std::uint64_t{record_pages_} * segment().geometry().page_bytes;
   const std::uint64_t slack = std::uint64_t{kSparsePages} * segment().geometry().page_bytes;
-  return held > 2 * live_physical_ + slack;
+  return held > 2 * live_physical_ + slack || engine_.compact_eagerly;
 }
 
 bool Directory::mergeable(std::uint32_t page, std::uint32_t next) const {
@@ -140,11 +141,13 @@ std::uint32_t Directory::merge(WorkerState& worker, std::uint32_t page, std::uin
   const Ref place = segment().place(fresh, 0);
   const Ref before = segment().line(page).prev;
   const Ref behind = segment().line(next).next;
-  if (ref_page(before) >= segment().geometry().pages || behind == 0 || ref_page(behind) >= segment().geometry().pages) {
+  if (ref_page(before) >= segment().geometry().pages || behind == 0 ||
+      ref_page(behind) >= segment().geometry().pages) {
     corrupt("a page that is merged has no neighbours");
   }
   std::uint32_t fill = move_records(worker, page, fresh, 0);
   fill = move_records(worker, next, fresh, fill);
+  turnover.merged += 2;
   add_live(worker, fresh, fill);
   live_physical_ -= page_live(segment().page_word(page)) + page_live(segment().page_word(next));
   PageLine& line = segment().line(fresh);
@@ -163,7 +166,8 @@ std::uint32_t Directory::merge(WorkerState& worker, std::uint32_t page, std::uin
   return fresh;
 }
 
-std::uint32_t Directory::move_records(WorkerState& worker, std::uint32_t from, std::uint32_t to, std::uint32_t fill) {
+std::uint32_t Directory::move_records(WorkerState& worker, std::uint32_t from, std::uint32_t to,
+                                      std::uint32_t fill) {
   const std::uint64_t end = segment().line(from).fill;
   const std::uint32_t page_bytes = segment().geometry().page_bytes;
   for (std::uint32_t offset = 0; offset < end;) {

@@ -20,7 +20,9 @@ constexpr int kReadAttempts = 64;
 
 void wake_all(Word* word) { ::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0); }
 
-std::size_t copy_bytes(std::size_t rules) { return offsetof(ControlCopy, rules) + rules * sizeof(ControlRule); }
+std::size_t copy_bytes(std::size_t rules) {
+  return offsetof(ControlCopy, rules) + rules * sizeof(ControlRule);
+}
 
 Word checksum_of(const ControlCopy& copy) {
   const char* from = reinterpret_cast<const char*>(&copy) + sizeof copy.checksum;
@@ -54,9 +56,15 @@ Rule unpack(const ControlRule& packed) {
   rule.kind = static_cast<Kind>(packed.kind);
   rule.pattern = packed.pattern != 0;
   rule.name.assign(reinterpret_cast<const char*>(packed.name), packed.name_bytes);
-  rule.quotas = {packed.max_keys,           packed.max_key_bytes,      packed.max_value_bytes,
-                 packed.max_total_bytes,    packed.max_bytes_per_key,  packed.max_events_per_key,
-                 packed.max_age_seconds,    packed.reserve_bytes,      packed.stale_after_seconds,
+  rule.quotas = {packed.max_keys,
+                 packed.max_key_bytes,
+                 packed.max_value_bytes,
+                 packed.max_total_bytes,
+                 packed.max_bytes_per_key,
+                 packed.max_events_per_key,
+                 packed.max_age_seconds,
+                 packed.reserve_bytes,
+                 packed.stale_after_seconds,
                  packed.drop_when_keys_full != 0};
   rule.max_directories = packed.max_directories;
   rule.birth = packed.birth;
@@ -85,7 +93,8 @@ Status check_control_header(const Word* base, std::uint64_t bytes) {
   const auto& header = *reinterpret_cast<const ControlHeader*>(base);
   if (constants.magic != kControlMagic) return Error{Errc::corrupt, "not a control segment (wrong magic)"};
   if (constants.layout_version != kLayoutVersion || constants.layout_hash != sizeof(ControlCopy)) {
-    return Error{Errc::wrong_version, "a control segment of layout version " + std::to_string(constants.layout_version)};
+    return Error{Errc::wrong_version,
+                 "a control segment of layout version " + std::to_string(constants.layout_version)};
   }
   if (constants.checksum != XXH3_64bits(&constants, offsetof(HeaderConstants, checksum)) ||
       constants.total_bytes != bytes) {
@@ -142,7 +151,8 @@ Result<ControlState> ControlImpl::state() const {
     if (state.serial == 0) return state;
     copy_out(copied.get(), copy(state.serial), offsetof(ControlCopy, rules) / 8);
     const Word count = std::min<Word>(copied->rule_count, kMaxRules);
-    copy_out(copied->rules, copy(state.serial) + offsetof(ControlCopy, rules) / 8, count * sizeof(ControlRule) / 8);
+    copy_out(copied->rules, copy(state.serial) + offsetof(ControlCopy, rules) / 8,
+             count * sizeof(ControlRule) / 8);
     if (load_acquire(&header().generation) != state.serial) continue;
     if (!sane(*copied)) return Error{Errc::corrupt, path + ": the rules in force are damaged"};
     state.rules = rules_of(*copied);
@@ -160,7 +170,8 @@ Result<std::unique_ptr<ControlWriter>> ControlWriter::open(const ControlOptions&
   const FileOptions file{options.path, options.lock_wait, options.require_memory_backed, options.file_mode,
                          options.file_group};
   const Clocks& clocks = options.clocks != nullptr ? *options.clocks : system_clocks();
-  if (Status ok = check_directory(directory_of(options.path), options.require_memory_backed); !ok) return ok.error();
+  if (Status ok = check_directory(directory_of(options.path), options.require_memory_backed); !ok)
+    return ok.error();
   Result<WriterLock> lock = WriterLock::acquire(file);
   if (!lock) return lock.error();
   std::string aside;
@@ -244,7 +255,9 @@ void ControlWriter::set_waiting(bool waiting) {
   __atomic_store_n(&impl_->header().waiting, waiting ? Word{1} : Word{0}, __ATOMIC_SEQ_CST);
 }
 
-void ControlWriter::heartbeat() { store_release(&impl_->header().heartbeat_mono_ns, impl_->clocks->mono_ns()); }
+void ControlWriter::heartbeat() {
+  store_release(&impl_->header().heartbeat_mono_ns, impl_->clocks->mono_ns());
+}
 
 // --- reader -------------------------------------------------------------------------------------
 
@@ -273,13 +286,15 @@ bool ControlReader::waiting() const {
   return __atomic_load_n(&impl_->header().waiting, __ATOMIC_SEQ_CST) != 0;
 }
 
-std::uint64_t ControlReader::heartbeat_mono_ns() const { return load_acquire(&impl_->header().heartbeat_mono_ns); }
+std::uint64_t ControlReader::heartbeat_mono_ns() const {
+  return load_acquire(&impl_->header().heartbeat_mono_ns);
+}
 
 void ControlReader::wait(std::uint64_t seen_serial, std::chrono::milliseconds timeout) const {
   if (impl_->interrupted.load()) return;
   const timespec limit{timeout.count() / 1000, (timeout.count() % 1000) * 1'000'000};
-  ::syscall(SYS_futex, &impl_->header().generation, FUTEX_WAIT, static_cast<std::uint32_t>(seen_serial), &limit,
-            nullptr, 0);
+  ::syscall(SYS_futex, &impl_->header().generation, FUTEX_WAIT, static_cast<std::uint32_t>(seen_serial),
+            &limit, nullptr, 0);
 }
 
 void ControlReader::interrupt() {

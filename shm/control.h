@@ -28,9 +28,9 @@ inline constexpr std::size_t kMaxVersionBytes = 63;
 struct Rule {
   Kind kind = Kind::log;
   bool pattern = false;
-  std::string name;                   // the name, or the pattern
+  std::string name;  // the name, or the pattern
   Quotas quotas;
-  std::uint64_t max_directories = 64; // patterns only
+  std::uint64_t max_directories = 64;  // patterns only
   /// Set by publish(): grows each time this rule (kind, pattern, name) appears where it was not
   /// before. A directory whose rule has another birth than when it was opened was removed in between.
   std::uint64_t birth = 0;
@@ -39,9 +39,9 @@ struct Rule {
 };
 
 struct Rules {
-  std::string version;     // the hub's, opaque, at most kMaxVersionBytes
+  std::string version;  // the hub's, opaque, at most kMaxVersionBytes
   bool paused = false;
-  std::vector<Rule> rules; // in the hub's order
+  std::vector<Rule> rules;  // in the hub's order
 
   friend bool operator==(const Rules&, const Rules&) = default;
 };
@@ -53,7 +53,7 @@ struct ControlState {
 };
 
 struct ControlOptions {
-  std::string path;            // lock file: path + ".lock"
+  std::string path;  // lock file: path + ".lock"
   std::chrono::milliseconds lock_wait{5000};
   bool require_memory_backed = true;
   unsigned file_mode = 0640;
@@ -71,7 +71,7 @@ class ControlWriter {
   ~ControlWriter();
 
   bool created() const;
-  std::string set_aside() const;   // path of an unusable predecessor; empty: none
+  std::string set_aside() const;  // path of an unusable predecessor; empty: none
   ControlState state() const;
   /// Makes `rules` the ones in force and wakes ControlReader::wait(). Errors: invalid.
   Status publish(const Rules& rules);
@@ -94,10 +94,10 @@ class ControlReader {
 
   bool replaced() const;
   std::uint64_t instance() const;
-  std::uint64_t serial() const;    // one load: "is there news?"
+  std::uint64_t serial() const;  // one load: "is there news?"
   /// Errors: corrupt (damaged), not_ready (overtaken too often; try again).
   Result<ControlState> state() const;
-  bool waiting() const;            // one load, for use after every batch of commits
+  bool waiting() const;  // one load, for use after every batch of commits
   std::uint64_t heartbeat_mono_ns() const;
   /// Sleeps until publish() after `seen_serial`, interrupt(), or the timeout. For a thread of its own.
   void wait(std::uint64_t seen_serial, std::chrono::milliseconds timeout) const;

@@ -53,6 +53,7 @@ struct ControlCopy {
 };
 static_assert(offsetof(ControlCopy, rules) == 128);
 
-inline constexpr std::size_t kControlBytes = (sizeof(ControlHeader) + 2 * sizeof(ControlCopy) + 4095) / 4096 * 4096;
+inline constexpr std::size_t kControlBytes =
+    (sizeof(ControlHeader) + 2 * sizeof(ControlCopy) + 4095) / 4096 * 4096;
 
 }  // namespace mayfly::shm

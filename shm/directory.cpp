@@ -26,10 +26,11 @@ bool Directory::load() {
   if (now.state == kStateClosed) return true;
   const Word name_bytes = load_acquire(&shared.name_bytes);
   const auto page_ok = [&](Ref ref) { return ref == 0 || ref_page(ref) < segment().geometry().pages; };
-  if (now.state != kStateOpen || name_bytes == 0 || name_bytes > kMaxNameBytes || now.kind < 1 || now.kind > 2 ||
-      !page_ok(now.head) || !page_ok(now.tail) || !page_ok(now.index_root) || !page_ok(now.key_scan) ||
-      (now.head == 0) != (now.tail == 0) || (now.records > 0 && (now.head == 0 || now.index_root == 0)) ||
-      now.keys > now.records || ref_offset(now.index_root) / 8 > segment().geometry().max_depth()) {
+  if (now.state != kStateOpen || name_bytes == 0 || name_bytes > kMaxNameBytes || now.kind < 1 ||
+      now.kind > 2 || !page_ok(now.head) || !page_ok(now.tail) || !page_ok(now.index_root) ||
+      !page_ok(now.key_scan) || (now.head == 0) != (now.tail == 0) ||
+      (now.records > 0 && (now.head == 0 || now.index_root == 0)) || now.keys > now.records ||
+      ref_offset(now.index_root) / 8 > segment().geometry().max_depth()) {
     return false;
   }
   char text[kMaxNameBytes];
@@ -72,7 +73,8 @@ RecordHeader& Directory::record(Ref ref) const {
   const std::uint32_t page = ref_page(ref);
   const std::uint32_t offset = ref_offset(ref);
   const Geometry& geometry = segment().geometry();
-  if (page >= geometry.pages || offset + kRecordHeaderBytes > geometry.page_bytes) corrupt("a place beyond the pages");
+  if (page >= geometry.pages || offset + kRecordHeaderBytes > geometry.page_bytes)
+    corrupt("a place beyond the pages");
   return *reinterpret_cast<RecordHeader*>(segment().page(page) + offset / 8);
 }
 

@@ -33,11 +33,11 @@ class WorkerState {
   Engine& engine;
   const std::uint32_t index;
   Transaction txn;
-  Directory* current = nullptr;        // of the open batch
-  Now now;                             // of the open batch
-  std::uint32_t batch_records = 0;     // since the last commit
-  std::vector<std::uint32_t> stash;    // pages taken from the pool, not used yet
-  std::vector<std::uint32_t> freed;    // pages to retire at the commit
+  Directory* current = nullptr;      // of the open batch
+  Now now;                           // of the open batch
+  std::uint32_t batch_records = 0;   // since the last commit
+  std::vector<std::uint32_t> stash;  // pages taken from the pool, not used yet
+  std::vector<std::uint32_t> freed;  // pages to retire at the commit
 };
 
 class Directory {
@@ -87,9 +87,18 @@ class Directory {
   Word generation = 0;
   std::mutex mutex;
   // Readable by any thread, as hints for fair shares:
-  std::atomic<std::uint64_t> pages{0};         // records' and index's
+  std::atomic<std::uint64_t> pages{0};  // records' and index's
   std::atomic<std::uint64_t> reserve_pages{0};
-  std::atomic<bool> listed{false};             // open
+  std::atomic<bool> listed{false};  // open
+
+  /// What happened to pages since this object was made; for tests and tuning. Guarded by the mutex.
+  struct Turnover {
+    std::uint64_t opened = 0;
+    std::uint64_t merged = 0;
+    std::uint64_t freed = 0;
+    std::uint64_t index_grown = 0;
+  };
+  Turnover turnover;
 
   // At attach, for each page that the slot owns.
   void adopt_page(std::uint32_t page, Word page_word);
@@ -155,12 +164,12 @@ class Directory {
 
   Engine& engine_;
   KeyIndex index_;
-  std::uint32_t cold_dirty_ = 2;       // commits that must still write the cold words
-  std::uint64_t live_physical_ = 0;    // bytes of live records with their headers
+  std::uint32_t cold_dirty_ = 2;     // commits that must still write the cold words
+  std::uint64_t live_physical_ = 0;  // bytes of live records with their headers
   std::uint32_t record_pages_ = 0;
-  std::vector<std::uint32_t> emptied_; // sealed pages without live records, to be freed
-  std::uint32_t sweep_page_ = kMaxPages; // where the search for sparse neighbours goes on
-  std::uint32_t appended_pages_ = 0;   // since the last maintenance
+  std::vector<std::uint32_t> emptied_;    // sealed pages without live records, to be freed
+  std::uint32_t sweep_page_ = kMaxPages;  // where the search for sparse neighbours goes on
+  std::uint32_t appended_pages_ = 0;      // since the last maintenance
 };
 
 }  // namespace mayfly::shm

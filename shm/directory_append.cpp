@@ -13,7 +13,7 @@ namespace mayfly::shm {
 struct Directory::Key {
   std::string_view text;
   Word hash;
-  IndexEntry* entry;      // null: a new key
+  IndexEntry* entry;        // null: a new key
   std::uint32_t spare = 0;  // undo entries that the record's own write may need
 };
 
@@ -34,7 +34,8 @@ std::optional<DropCause> Directory::judge_lengths(std::uint64_t key_bytes, std::
     return DropCause::record_too_large;
   }
   if (now.max_keys == 0) return DropCause::too_many_keys;
-  if (now.kind == static_cast<Word>(Kind::log) && now.max_events_per_key == 0) return DropCause::too_many_events;
+  if (now.kind == static_cast<Word>(Kind::log) && now.max_events_per_key == 0)
+    return DropCause::too_many_events;
   return std::nullopt;
 }
 

@@ -179,8 +179,8 @@ void Directory::apply_quotas(WorkerState& worker, const DirectorySpec& spec) {
       (!is_log && fresh.max_bytes_per_key < old.max_bytes_per_key)) {
     enforce_lengths(worker, fresh);
   }
-  if (is_log &&
-      (fresh.max_events_per_key < old.max_events_per_key || fresh.max_bytes_per_key < old.max_bytes_per_key)) {
+  if (is_log && (fresh.max_events_per_key < old.max_events_per_key ||
+                 fresh.max_bytes_per_key < old.max_bytes_per_key)) {
     enforce_per_key(worker, fresh);
   }
   while (now.keys > fresh.max_keys) evict_quietest_key(worker, EvictCause::quota_lowered);

@@ -113,6 +113,7 @@ std::uint32_t Directory::open_page(WorkerState& worker, PageRole role, std::uint
   const std::uint32_t page = claim_page(worker, role);
   ++record_pages_;
   ++appended_pages_;
+  ++turnover.opened;
   const Ref place = segment().place(page, 0);
   PageLine& line = segment().line(page);
   store_release(&line.next, 0);
@@ -139,7 +140,8 @@ void Directory::note_sealed(std::uint32_t page) {
   Word word = load_relaxed(&segment().page_word(page));
   for (std::uint32_t steps = segment().geometry().pages; page_role(word) == PageRole::continuation; --steps) {
     const Ref prev = segment().line(page).prev;
-    if (steps == 0 || prev == 0 || ref_page(prev) >= segment().geometry().pages) corrupt("a run without a start");
+    if (steps == 0 || prev == 0 || ref_page(prev) >= segment().geometry().pages)
+      corrupt("a run without a start");
     page = ref_page(prev);
     word = load_relaxed(&segment().page_word(page));
   }
@@ -150,7 +152,8 @@ void Directory::add_live(WorkerState& worker, std::uint32_t page, std::int64_t b
   Word& shared = segment().page_word(page);
   const Word before = load_relaxed(&shared);
   const Word after_it = before + static_cast<Word>(bytes) * kPageLiveUnit;
-  if (bytes < 0 && page_live(before) < static_cast<std::uint64_t>(-bytes)) corrupt("a page with less than is evicted");
+  if (bytes < 0 && page_live(before) < static_cast<std::uint64_t>(-bytes))
+    corrupt("a page with less than is evicted");
   if (engine_.page_touched[page] == worker.txn.id()) {
     store_release(&shared, after_it);
   } else {
@@ -165,6 +168,7 @@ void Directory::add_live(WorkerState& worker, std::uint32_t page, std::int64_t b
 void Directory::free_page(WorkerState& worker, std::uint32_t page) {
   worker.txn.set(segment().page_word(page), 0);
   worker.freed.push_back(page);
+  ++turnover.freed;
   pages.fetch_sub(1, std::memory_order_relaxed);
 }
 

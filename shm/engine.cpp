@@ -107,7 +107,8 @@ Result<DirectoryId> Engine::open_directory(WorkerState& worker, const DirectoryS
   return slot;
 }
 
-bool Engine::with_directory(WorkerState& worker, DirectoryId id, const std::function<void(Directory&)>& body) {
+bool Engine::with_directory(WorkerState& worker, DirectoryId id,
+                            const std::function<void(Directory&)>& body) {
   if (id >= slots_used()) return false;
   Directory& directory = *directories[id];
   const std::lock_guard lock(directory.mutex);
@@ -156,7 +157,8 @@ Directory* Engine::pick_victim(const Directory& asking, std::uint32_t n, std::ui
   for (std::uint32_t slot = 0; slot < used; ++slot) {
     Directory* directory = directories[slot].get();
     if (directory == nullptr || !directory->listed.load(std::memory_order_relaxed)) continue;
-    const std::uint64_t held = directory->pages.load(std::memory_order_relaxed) + (directory == &asking ? n : 0);
+    const std::uint64_t held =
+        directory->pages.load(std::memory_order_relaxed) + (directory == &asking ? n : 0);
     const std::uint64_t share = fair_share(*directory);
     if (held > share && held - share > excess && held - share < less_than_excess) {
       excess = held - share;

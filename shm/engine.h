@@ -37,8 +37,8 @@ class Engine {
  public:
   /// `base` outlives the Engine. Rolls back, rebuilds the process-local state, raises the epoch.
   /// Errors: corrupt (nothing was changed but what roll-back put back).
-  static Result<std::unique_ptr<Engine>> attach(Word* base, const Geometry& geometry, std::uint32_t quarantine,
-                                                const Clocks& clocks);
+  static Result<std::unique_ptr<Engine>> attach(Word* base, const Geometry& geometry,
+                                                std::uint32_t quarantine, const Clocks& clocks);
   ~Engine();
 
   Segment segment;
@@ -63,6 +63,9 @@ class Engine {
   std::uint64_t fair_share(const Directory& directory) const;
   void note_reserve(Directory& directory, std::uint64_t reserve_bytes);
 
+  /// Merges whenever neighbours fit into one page, not only in sparse directories. For tests.
+  bool compact_eagerly = false;
+
   [[noreturn]] void corrupt(const std::string& what);
   std::function<void(const std::string&)> corruption_handler;
 
@@ -78,7 +81,7 @@ class Engine {
                          std::uint64_t& excess);
   bool evict_from(WorkerState& worker, Directory& asking, Directory& victim);
 
-  std::mutex table_mutex_;                      // opening and closing of slots
+  std::mutex table_mutex_;  // opening and closing of slots
   std::atomic<std::uint64_t> open_directories_{0};
   std::atomic<std::uint64_t> reserved_pages_{0};
   std::uint64_t usable_pages_ = 0;

@@ -46,9 +46,10 @@ Result<Geometry> plan_geometry(const GeometryRequest& request) {
   g.page_bytes = request.page_bytes;
   g.worker_areas = request.worker_areas;
   g.undo_pairs = request.undo_pairs;
-  g.slots = request.slots != 0 ? request.slots
-                               : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
-                                     request.bytes / (128 << 10), 64, kMaxSlots));
+  g.slots =
+      request.slots != 0
+          ? request.slots
+          : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(request.bytes / (128 << 10), 64, kMaxSlots));
   const std::uint64_t fixed = lay_out(g) + kPageAlign;
   const std::uint64_t each = request.page_bytes + 16 + sizeof(PageLine);
   if (g.total_bytes > fixed) {
@@ -57,7 +58,8 @@ Result<Geometry> plan_geometry(const GeometryRequest& request) {
   lay_out(g);
   if (!sane(g)) {
     return Error{Errc::invalid, "a segment of " + std::to_string(request.bytes) + " bytes with pages of " +
-                                    std::to_string(request.page_bytes) + " bytes cannot be laid out: at least " +
+                                    std::to_string(request.page_bytes) +
+                                    " bytes cannot be laid out: at least " +
                                     std::to_string(fixed + kMinPages * each) + " bytes are needed"};
   }
   return g;

@@ -48,7 +48,8 @@ IndexEntry* KeyIndex::entries(std::uint32_t page) const {
 }
 
 std::uint32_t KeyIndex::first_probe(Word hash) const {
-  return static_cast<std::uint32_t>(hash >> kDepthBits) & (directory_.segment().geometry().index_entries() - 1);
+  return static_cast<std::uint32_t>(hash >> kDepthBits) &
+         (directory_.segment().geometry().index_entries() - 1);
 }
 
 /// The first entry on the hash's path for which `match` is true, up to one never used.
@@ -146,6 +147,7 @@ void KeyIndex::grow(WorkerState& worker, Word hash, bool split) {
   const Word bit = Word{1} << page_depth;
   const IndexEntry* from = entries(old_page);
 
+  ++directory_.turnover.index_grown;
   const std::uint32_t low = directory_.claim_page(worker, PageRole::index);
   std::uint32_t high = low;
   if (split) {

@@ -41,7 +41,7 @@ class KeyIndex {
  private:
   struct Place {
     std::uint32_t page;
-    std::uint32_t slot;   // index in the root page; 0 at depth 0
+    std::uint32_t slot;  // index in the root page; 0 at depth 0
   };
   std::uint32_t depth() const;
   bool empty() const;

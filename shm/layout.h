@@ -134,13 +134,13 @@ inline constexpr Word kStateOpen = 1;
 struct Commit {
   // hot: written by every commit
   Word state;
-  Word head;      // where the next record goes; its page is the last of the list
-  Word tail;      // the oldest live record, or the head when there is none
+  Word head;  // where the next record goes; its page is the last of the list
+  Word tail;  // the oldest live record, or the head when there is none
   Word next_seq;
-  Word first_seq; // of the oldest live record; 0 = none
+  Word first_seq;  // of the oldest live record; 0 = none
   Word keys;
   Word records;
-  Word bytes;     // live keys' and values' bytes
+  Word bytes;  // live keys' and values' bytes
   Word stored;
   Word replaced;
   Word last_time_ns;

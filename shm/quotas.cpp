@@ -4,9 +4,12 @@ namespace mayfly::shm {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::log: return "log";
-    case Kind::status: return "status";
-    case Kind::none: break;
+    case Kind::log:
+      return "log";
+    case Kind::status:
+      return "status";
+    case Kind::none:
+      break;
   }
   return "none";
 }

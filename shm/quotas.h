@@ -75,8 +75,12 @@ inline constexpr std::size_t kEvictCauses = std::size(kEvictCauseNames);
 using DropCounts = std::array<std::uint64_t, kDropCauses>;
 using EvictCounts = std::array<std::uint64_t, kEvictCauses>;
 
-inline std::string_view cause_name(DropCause cause) { return kDropCauseNames[static_cast<std::size_t>(cause)]; }
-inline std::string_view cause_name(EvictCause cause) { return kEvictCauseNames[static_cast<std::size_t>(cause)]; }
+inline std::string_view cause_name(DropCause cause) {
+  return kDropCauseNames[static_cast<std::size_t>(cause)];
+}
+inline std::string_view cause_name(EvictCause cause) {
+  return kEvictCauseNames[static_cast<std::size_t>(cause)];
+}
 
 /// True for a name that a directory may carry.
 bool valid_directory_name(std::string_view name);

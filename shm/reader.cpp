@@ -12,8 +12,8 @@
 
 namespace mayfly::shm {
 
-ReaderImpl::ReaderImpl(std::string file, std::optional<Mapping> map, const Word* base, const Geometry& geometry,
-                       const Clocks& clocks)
+ReaderImpl::ReaderImpl(std::string file, std::optional<Mapping> map, const Word* base,
+                       const Geometry& geometry, const Clocks& clocks)
     : path(std::move(file)), mapping(std::move(map)), view(base, geometry, clocks) {}
 
 std::optional<CommittedState> ReaderImpl::state_of(const DirectoryInfo& directory) const {
@@ -31,9 +31,16 @@ DirectoryInfo ReaderImpl::info_of(std::uint32_t slot, const CommittedState& stat
   info.id = slot;
   info.kind = c.kind == static_cast<Word>(Kind::status) ? Kind::status : Kind::log;
   info.incarnation = c.incarnation;
-  info.quotas = {c.max_keys,           c.max_key_bytes,   c.max_value_bytes, c.max_total_bytes,
-                 c.max_bytes_per_key,  c.max_events_per_key, c.max_age_seconds, c.reserve_bytes,
-                 c.stale_after_seconds, c.drop_when_keys_full != 0};
+  info.quotas = {c.max_keys,
+                 c.max_key_bytes,
+                 c.max_value_bytes,
+                 c.max_total_bytes,
+                 c.max_bytes_per_key,
+                 c.max_events_per_key,
+                 c.max_age_seconds,
+                 c.reserve_bytes,
+                 c.stale_after_seconds,
+                 c.drop_when_keys_full != 0};
   info.generation = state.generation;
   info.keys = c.keys;
   info.records = c.records;

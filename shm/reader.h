@@ -25,9 +25,9 @@ class ReaderImpl;
 /// One record, copied out and validated.
 struct RecordView {
   std::uint64_t seq = 0;
-  std::uint64_t time_ns = 0;    // wall clock at receipt
-  std::uint64_t boot_ns = 0;    // boot-time clock at receipt
-  std::uint32_t ordinal = 0;    // position within its key's life, from 0, modulo 2^32
+  std::uint64_t time_ns = 0;  // wall clock at receipt
+  std::uint64_t boot_ns = 0;  // boot-time clock at receipt
+  std::uint32_t ordinal = 0;  // position within its key's life, from 0, modulo 2^32
   std::string_view key;
   std::string_view value;
 };
@@ -38,7 +38,7 @@ struct DirectoryInfo {
   std::string name;
   std::uint64_t incarnation = 0;
   Quotas quotas;
-  std::uint64_t generation = 0;   // changes with every commit: "has anything happened?"
+  std::uint64_t generation = 0;  // changes with every commit: "has anything happened?"
   std::uint64_t keys = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
@@ -66,8 +66,8 @@ struct SegmentInfo {
   std::uint64_t pages_total = 0;
   std::uint64_t pages_free = 0;
   std::uint64_t created_wall_ns = 0;
-  bool same_boot = true;         // else ages are as of the last heartbeat
-  bool clean_stop = false;       // the writer said goodbye
+  bool same_boot = true;    // else ages are as of the last heartbeat
+  bool clean_stop = false;  // the writer said goodbye
   std::vector<WorkerInfo> workers;
   // What the writer applied last from the control segment.
   std::uint64_t applied_control_instance = 0;
@@ -84,21 +84,21 @@ struct SegmentInfo {
 
 /// Where a forward read goes on. A default one starts at the oldest record.
 struct Cursor {
-  std::uint64_t next_seq = 0;   // the first seq not yet handed out
-  std::uint64_t place_hint = 0; // opaque; 0 is always right
+  std::uint64_t next_seq = 0;    // the first seq not yet handed out
+  std::uint64_t place_hint = 0;  // opaque; 0 is always right
 };
 
 struct ReadLimits {
-  std::uint64_t until_seq = ~0ull;   // exclusive
-  std::uint64_t max_records = ~0ull; // handed out
-  std::uint64_t max_bytes = 1 << 20; // visited in the segment; at least one record is handed out
+  std::uint64_t until_seq = ~0ull;    // exclusive
+  std::uint64_t max_records = ~0ull;  // handed out
+  std::uint64_t max_bytes = 1 << 20;  // visited in the segment; at least one record is handed out
 };
 
 struct ReadResult {
-  bool reached_end = false;     // nothing more was committed when the read began
+  bool reached_end = false;  // nothing more was committed when the read began
   std::uint64_t visited_bytes = 0;
-  std::uint32_t restarts = 0;   // times the reader was overtaken
-  bool partial = false;         // gave up on some records that were evicted meanwhile
+  std::uint32_t restarts = 0;  // times the reader was overtaken
+  bool partial = false;        // gave up on some records that were evicted meanwhile
 };
 
 /// Return false to stop; the record was taken all the same.
@@ -145,8 +145,8 @@ class Reader {
 
   /// The seq of the n-th newest live record that passes `filter` (null: all), or of the oldest
   /// that does if there are fewer, or next_seq if none does. `max_bytes` bounds the visit.
-  std::uint64_t seek_last(const DirectoryInfo& directory, std::uint64_t n,
-                          const RecordFilter& filter, std::uint64_t max_bytes = ~0ull);
+  std::uint64_t seek_last(const DirectoryInfo& directory, std::uint64_t n, const RecordFilter& filter,
+                          std::uint64_t max_bytes = ~0ull);
   /// The seq of the oldest live record received at or after `wall_ns`, or next_seq.
   std::uint64_t seek_time(const DirectoryInfo& directory, std::uint64_t wall_ns);
   /// The newest value of a key. Copies it into `value`.

@@ -51,7 +51,8 @@ class ReaderImpl {
 };
 
 template <class Visitor>
-Found ReaderImpl::walk(std::uint32_t slot, const CommittedState& state, Ref& place, Word dead_until, Visitor visit) {
+Found ReaderImpl::walk(std::uint32_t slot, const CommittedState& state, Ref& place, Word dead_until,
+                       Visitor visit) {
   FoundRecord found;
   std::uint64_t last_seq = 0;
   for (std::uint32_t pages = view.geometry().pages + 1; pages > 0; --pages) {

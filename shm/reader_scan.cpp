@@ -47,8 +47,12 @@ void drop_due(Reader::Snapshot& snapshot, const std::vector<bool>& due) {
 }  // namespace
 
 RecordView ReaderImpl::view_of(const FoundRecord& found) {
-  return {found.header.seq,        found.header.time_ns, found.header.boot_ns,
-          static_cast<std::uint32_t>(found.header.tag >> 32), found.key, found.value};
+  return {found.header.seq,
+          found.header.time_ns,
+          found.header.boot_ns,
+          static_cast<std::uint32_t>(found.header.tag >> 32),
+          found.key,
+          found.value};
 }
 
 Found ReaderImpl::seek(const CommittedState& state, std::uint64_t seq, Ref& place) {
@@ -136,7 +140,8 @@ Reader::Snapshot Reader::snapshot(const DirectoryInfo& directory) {
     record.value = all.substr(at + key_bytes, record.value.size());
     snapshot.records.push_back(record);
   }
-  if (const auto state = impl_->state_of(directory)) snapshot.directory = impl_->info_of(directory.id, *state);
+  if (const auto state = impl_->state_of(directory))
+    snapshot.directory = impl_->info_of(directory.id, *state);
   snapshot.directory.name = directory.name;
   return snapshot;
 }
@@ -167,7 +172,8 @@ ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const Re
     if (got == Found::record) {
       got = impl_->walk(directory.id, *state, place, 0, [&](const FoundRecord& found) {
         if (found.header.seq >= *until) return Visit::stop;
-        if (found.header.seq < cursor.next_seq || is_due(found.header, state->commit, boot_now)) return Visit::go_on;
+        if (found.header.seq < cursor.next_seq || is_due(found.header, state->commit, boot_now))
+          return Visit::go_on;
         cursor.next_seq = found.header.seq + 1;
         ++handed_out;
         const bool more = sink(ReaderImpl::view_of(found));
@@ -229,7 +235,8 @@ std::uint64_t Reader::seek_time(const DirectoryInfo& directory, std::uint64_t wa
     while ((got = impl_->view.peek_page(place, *state, image, first)) == Found::record) {
       place = image.place;
       const bool starts = image.role != PageRole::continuation;
-      if ((starts && (first.time_ns < wall_ns || first.seq <= state->commit.first_seq)) || image.prev == 0) break;
+      if ((starts && (first.time_ns < wall_ns || first.seq <= state->commit.first_seq)) || image.prev == 0)
+        break;
       place = image.prev;
     }
     if (got != Found::record) continue;

@@ -46,13 +46,17 @@ Result<Geometry> check_header(const Word* base, std::uint64_t bytes, Word magic)
   copy_out(&constants, base, sizeof constants / 8);
   const Header& header = *reinterpret_cast<const Header*>(base);
   if (constants.magic != magic) return Error{Errc::corrupt, "not a segment of this kind (wrong magic)"};
-  if (constants.endian != kEndianMark) return Error{Errc::wrong_version, "of a machine with another byte order"};
-  if (constants.layout_version != kLayoutVersion || constants.layout_hash != kLayoutHash || constants.features != 0) {
+  if (constants.endian != kEndianMark)
+    return Error{Errc::wrong_version, "of a machine with another byte order"};
+  if (constants.layout_version != kLayoutVersion || constants.layout_hash != kLayoutHash ||
+      constants.features != 0) {
     return Error{Errc::wrong_version, "layout version " + std::to_string(constants.layout_version) +
                                           ", this program speaks " + std::to_string(kLayoutVersion)};
   }
-  if (constants.checksum != checksum_of(constants)) return Error{Errc::corrupt, "the header's checksum is wrong"};
-  if (load_acquire(&header.state.ready) != kReady) return Error{Errc::not_ready, "its birth was not completed"};
+  if (constants.checksum != checksum_of(constants))
+    return Error{Errc::corrupt, "the header's checksum is wrong"};
+  if (load_acquire(&header.state.ready) != kReady)
+    return Error{Errc::not_ready, "its birth was not completed"};
   if (constants.total_bytes != bytes) {
     return Error{Errc::corrupt, "the file has " + std::to_string(bytes) + " bytes, its header says " +
                                     std::to_string(constants.total_bytes)};
@@ -69,9 +73,11 @@ Result<RecoveryReport> roll_back(const Segment& segment) {
     if (count == 0) continue;
     const Word slot = load_acquire(&area.undo_slot);
     const Word target = load_acquire(&area.undo_target);
-    if (count > geometry.undo_pairs || slot >= geometry.slots) return Error{Errc::corrupt, "a scribbled undo log"};
+    if (count > geometry.undo_pairs || slot >= geometry.slots)
+      return Error{Errc::corrupt, "a scribbled undo log"};
     const Word generation = load_acquire(&segment.slot(static_cast<std::uint32_t>(slot)).generation);
-    if (generation != target && generation + 1 != target) return Error{Errc::corrupt, "an undo log of another time"};
+    if (generation != target && generation + 1 != target)
+      return Error{Errc::corrupt, "an undo log of another time"};
     if (generation != target) {
       const UndoPair* pairs = segment.undo_pairs(i);
       for (Word n = count; n-- > 0;) {

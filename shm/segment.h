@@ -17,13 +17,19 @@ class Segment {
 
   const Geometry& geometry() const { return geometry_; }
   Header& header() const { return *at<Header>(0); }
-  WorkerArea& area(std::uint32_t i) const { return *at<WorkerArea>(geometry_.areas_at + i * geometry_.area_bytes); }
+  WorkerArea& area(std::uint32_t i) const {
+    return *at<WorkerArea>(geometry_.areas_at + i * geometry_.area_bytes);
+  }
   UndoPair* undo_pairs(std::uint32_t i) const {
     return at<UndoPair>(geometry_.areas_at + i * geometry_.area_bytes + sizeof(WorkerArea));
   }
-  Slot& slot(std::uint32_t i) const { return *at<Slot>(geometry_.slots_at + std::uint64_t{i} * sizeof(Slot)); }
+  Slot& slot(std::uint32_t i) const {
+    return *at<Slot>(geometry_.slots_at + std::uint64_t{i} * sizeof(Slot));
+  }
   Word& stamp(std::uint32_t page) const { return *at<Word>(geometry_.stamps_at + std::uint64_t{page} * 8); }
-  Word& page_word(std::uint32_t page) const { return *at<Word>(geometry_.page_words_at + std::uint64_t{page} * 8); }
+  Word& page_word(std::uint32_t page) const {
+    return *at<Word>(geometry_.page_words_at + std::uint64_t{page} * 8);
+  }
   PageLine& line(std::uint32_t page) const {
     return *at<PageLine>(geometry_.lines_at + std::uint64_t{page} * sizeof(PageLine));
   }

@@ -48,13 +48,15 @@ Status allocate(int fd, const FileOptions& options, std::uint64_t bytes) {
   } while (error == EINTR);
   if (error == ENOSPC) {
     return Error{Errc::no_space, "no room for " + std::to_string(bytes) + " bytes in " +
-                                     directory_of(options.path) + ": lower --memory or enlarge the file system"};
+                                     directory_of(options.path) +
+                                     ": lower --memory or enlarge the file system"};
   }
   if (error != 0) return os_error(Errc::io, "allocating " + options.path, error);
   if (options.group && ::fchown(fd, static_cast<uid_t>(-1), *options.group) != 0) {
     return os_error(Errc::io, "changing the group of " + options.path, errno);
   }
-  if (::fchmod(fd, options.mode) != 0) return os_error(Errc::io, "changing the mode of " + options.path, errno);
+  if (::fchmod(fd, options.mode) != 0)
+    return os_error(Errc::io, "changing the mode of " + options.path, errno);
   return {};
 }
 
@@ -71,7 +73,8 @@ Result<WriterLock> WriterLock::acquire(const FileOptions& options) {
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return WriterLock(fd.release());
-    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return os_error(Errc::io, "locking " + path, errno);
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+      return os_error(Errc::io, "locking " + path, errno);
     if (std::chrono::steady_clock::now() >= deadline) {
       return Error{Errc::busy, "another process writes " + options.path + " (lock " + path + ")"};
     }
@@ -122,7 +125,8 @@ Result<Mapping> Mapping::create(const FileOptions& options, std::uint64_t bytes,
   ::unlink(fresh.c_str());  // of a predecessor killed at birth; the lock is ours
   {
     const Fd fd(::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (fd.get() < 0) return os_error(errno == ENOSPC ? Errc::no_space : Errc::io, "creating " + fresh, errno);
+    if (fd.get() < 0)
+      return os_error(errno == ENOSPC ? Errc::no_space : Errc::io, "creating " + fresh, errno);
     if (Status done = allocate(fd.get(), options, bytes); !done) {
       ::unlink(fresh.c_str());
       return done.error();
@@ -151,7 +155,8 @@ Status check_directory(const std::string& directory, bool require_memory_backed)
   if (S_ISLNK(seen.st_mode)) return Error{Errc::untrusted, directory + " is a symbolic link"};
   if (!S_ISDIR(seen.st_mode)) return Error{Errc::untrusted, directory + " is not a directory"};
   if (seen.st_uid != ::geteuid() && seen.st_uid != 0) {
-    return Error{Errc::untrusted, directory + " belongs to another user (uid " + std::to_string(seen.st_uid) + ")"};
+    return Error{Errc::untrusted,
+                 directory + " belongs to another user (uid " + std::to_string(seen.st_uid) + ")"};
   }
   if ((seen.st_mode & S_IWOTH) != 0) return Error{Errc::untrusted, directory + " is writable for everybody"};
   if (!require_memory_backed) return {};

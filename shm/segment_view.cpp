@@ -31,7 +31,8 @@ const Slot& SegmentView::slot(std::uint32_t i) const {
 }
 
 std::uint32_t SegmentView::slots_used() const {
-  return static_cast<std::uint32_t>(std::min<Word>(load_acquire(&header().state.slots_used), geometry_.slots));
+  return static_cast<std::uint32_t>(
+      std::min<Word>(load_acquire(&header().state.slots_used), geometry_.slots));
 }
 
 Word SegmentView::generation(std::uint32_t i) const {
@@ -45,7 +46,8 @@ bool SegmentView::load(std::uint32_t i, CommittedState& state) const {
     // SYNC POINT: pairs with the store in Directory::commit. The copy of this generation is only
     // written again after the next generation was stored.
     state.generation = load_acquire(&shared.generation);
-    copy_out(&state.commit, reinterpret_cast<const Word*>(&shared.copies[state.generation & 1]), kCommitWords);
+    copy_out(&state.commit, reinterpret_cast<const Word*>(&shared.copies[state.generation & 1]),
+             kCommitWords);
     if (load_acquire(&shared.generation) == state.generation) return true;
   }
   return false;
@@ -76,13 +78,15 @@ std::uint64_t SegmentView::free_pages() const {
 bool SegmentView::valid(Ref place) const { return place != 0 && ref_page(place) < geometry_.pages; }
 
 Word SegmentView::stamp_of(Ref place) const {
-  return load_acquire(&part<Word>(base_, geometry_.stamps_at + std::uint64_t{ref_page(place)} * 8)) & kStampMask;
+  return load_acquire(&part<Word>(base_, geometry_.stamps_at + std::uint64_t{ref_page(place)} * 8)) &
+         kStampMask;
 }
 
 Found SegmentView::load_links(Ref place, const CommittedState& state, PageImage& image) {
   if (!valid(place)) return Found::broken;
   const Ref head = state.commit.head;
-  const PageLine& line = part<PageLine>(base_, geometry_.lines_at + std::uint64_t{ref_page(place)} * sizeof(PageLine));
+  const PageLine& line =
+      part<PageLine>(base_, geometry_.lines_at + std::uint64_t{ref_page(place)} * sizeof(PageLine));
   image.place = place - ref_offset(place) / 8;
   image.next = load_acquire(&line.next);
   image.prev = load_acquire(&line.prev);
@@ -103,7 +107,8 @@ Found SegmentView::load_page(Ref place, const CommittedState& state, PageImage& 
   if (links != Found::record) return links;
   image.words.resize(geometry_.page_bytes / 8);
   const std::size_t words = words_for(image.limit);
-  copy_out(image.words.data(), &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
+  copy_out(image.words.data(),
+           &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
            words);
   bytes_read_ += words * 8;
   // SYNC POINT: pairs with the stamp's store in Directory::claim_page. Had the copy seen a byte of
@@ -115,7 +120,8 @@ Found SegmentView::peek_page(Ref place, const CommittedState& state, PageImage& 
   const Found links = load_links(place, state, image);
   if (links != Found::record) return links;
   if (image.limit < kRecordHeaderBytes && image.role != PageRole::continuation) return Found::broken;
-  copy_out(&first, &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
+  copy_out(&first,
+           &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
            kRecordHeaderBytes / 8);
   bytes_read_ += kRecordHeaderBytes;
   return stamp_of(place) == ref_stamp(place) ? Found::record : Found::gone;
@@ -161,7 +167,8 @@ Found SegmentView::gather_run(const PageImage& image, const CommittedState& stat
   }
   const std::uint64_t key_bytes = key_bytes_of(found.header.lengths);
   found.key = std::string_view(run_).substr(kRecordHeaderBytes, key_bytes);
-  found.value = std::string_view(run_).substr(kRecordHeaderBytes + key_bytes, value_bytes_of(found.header.lengths));
+  found.value =
+      std::string_view(run_).substr(kRecordHeaderBytes + key_bytes, value_bytes_of(found.header.lengths));
   found.behind = is_head ? state.commit.head : next;
   return Found::record;
 }

@@ -20,9 +20,9 @@ struct CommittedState {
 
 /// A page copied to private memory.
 struct PageImage {
-  Ref place = 0;             // offset 0
-  std::uint32_t limit = 0;   // bytes of records in it
-  bool is_head = false;      // the last page of the state it was read for
+  Ref place = 0;            // offset 0
+  std::uint32_t limit = 0;  // bytes of records in it
+  bool is_head = false;     // the last page of the state it was read for
   Ref next = 0;
   Ref prev = 0;
   PageRole role = PageRole::free;
@@ -32,17 +32,17 @@ struct PageImage {
 /// One record found in a page image or a run.
 struct FoundRecord {
   RecordHeader header{};
-  std::string_view key;    // into the image, or the run buffer
+  std::string_view key;  // into the image, or the run buffer
   std::string_view value;
-  Ref behind = 0;          // where the next record starts: a place, or the head
+  Ref behind = 0;  // where the next record starts: a place, or the head
   bool spans_pages = false;
 };
 
 enum class Found {
   record,
-  end,    // of the page
-  gone,   // overtaken: a page was reused. Start again from a newer commit
-  broken, // makes no sense: hostile bytes, or overtaken without the stamp showing it yet
+  end,     // of the page
+  gone,    // overtaken: a page was reused. Start again from a newer commit
+  broken,  // makes no sense: hostile bytes, or overtaken without the stamp showing it yet
 };
 
 class SegmentView {
@@ -67,7 +67,8 @@ class SegmentView {
   /// Only links and the first record's header.
   Found peek_page(Ref place, const CommittedState& state, PageImage& image, RecordHeader& first);
   /// The record at `offset` of the image. Runs are gathered into a buffer of this view.
-  Found record_at(const PageImage& image, std::uint32_t offset, const CommittedState& state, FoundRecord& found);
+  Found record_at(const PageImage& image, std::uint32_t offset, const CommittedState& state,
+                  FoundRecord& found);
 
   /// The boot-time clock now, or of the last heartbeat where the segment is of another boot.
   std::uint64_t boot_now() const;
@@ -79,7 +80,8 @@ class SegmentView {
   bool valid(Ref place) const;
   Word stamp_of(Ref place) const;
   Found load_links(Ref place, const CommittedState& state, PageImage& image);
-  Found gather_run(const PageImage& image, const CommittedState& state, std::uint64_t bytes, FoundRecord& found);
+  Found gather_run(const PageImage& image, const CommittedState& state, std::uint64_t bytes,
+                   FoundRecord& found);
 
   const Word* base_;
   Geometry geometry_;

@@ -73,9 +73,12 @@ void Verifier::check_quotas(const Commit& c) {
   std::uint64_t evicted = 0;
   for (const Word n : c.evicted) evicted += n;
   check(c.stored == c.records + c.replaced + evicted, "stored is not records + replaced + evicted");
-  check(records_ == c.records, "records: " + std::to_string(c.records) + " said, " + std::to_string(records_) + " found");
-  check(bytes_ == c.bytes, "bytes: " + std::to_string(c.bytes) + " said, " + std::to_string(bytes_) + " found");
-  check(keys_.size() == c.keys, "keys: " + std::to_string(c.keys) + " said, " + std::to_string(keys_.size()) + " found");
+  check(records_ == c.records,
+        "records: " + std::to_string(c.records) + " said, " + std::to_string(records_) + " found");
+  check(bytes_ == c.bytes,
+        "bytes: " + std::to_string(c.bytes) + " said, " + std::to_string(bytes_) + " found");
+  check(keys_.size() == c.keys,
+        "keys: " + std::to_string(c.keys) + " said, " + std::to_string(keys_.size()) + " found");
   check(c.keys <= c.max_keys && c.bytes <= c.max_total_bytes, "over a quota of the directory");
   check(c.first_seq == first_live_seq_, "first_seq is not the oldest live record's");
   for (const auto& [key, count] : keys_) {
@@ -100,13 +103,15 @@ void Verifier::check_links(const KeyCount& key) {
 void Verifier::check_directory_slot(std::uint32_t slot) {
   const Slot& shared = segment_.slot(slot);
   Commit c;
-  copy_out(&c, reinterpret_cast<const Word*>(&shared.copies[load_acquire(&shared.generation) & 1]), kCommitWords);
+  copy_out(&c, reinterpret_cast<const Word*>(&shared.copies[load_acquire(&shared.generation) & 1]),
+           kCommitWords);
   if (c.state == kStateClosed) return;
   char text[kMaxNameBytes];
   copy_out(text, shared.name, kMaxNameBytes / 8);
   const std::string name(text, std::min<Word>(load_acquire(&shared.name_bytes), kMaxNameBytes));
   where_ = "directory '" + name + "'";
-  check(c.state == kStateOpen && valid_directory_name(name) && (c.kind == 1 || c.kind == 2), "not a proper directory");
+  check(c.state == kStateOpen && valid_directory_name(name) && (c.kind == 1 || c.kind == 2),
+        "not a proper directory");
   keys_.clear();
   records_ = bytes_ = last_seq_ = first_live_seq_ = 0;
   if (c.head != 0 && walk_pages(slot, c)) {
@@ -120,7 +125,8 @@ bool Verifier::take_page(std::uint32_t slot, std::uint32_t page, bool index) {
   const Word word = load_acquire(&segment_.page_word(page));
   const PageRole role = page_role(word);
   check(word != 0 && page_owner(word) == slot, "page " + std::to_string(page) + " has another owner");
-  check((role == PageRole::index || role == PageRole::root) == index, "page " + std::to_string(page) + " has another role");
+  check((role == PageRole::index || role == PageRole::root) == index,
+        "page " + std::to_string(page) + " has another role");
   if (seen_[page] != 0) {
     check(false, "page " + std::to_string(page) + " is used twice");
     return false;
@@ -136,7 +142,8 @@ bool Verifier::walk_pages(std::uint32_t slot, const Commit& c) {
   }
   // The list begins at or before the tail: pages that were emptied last may stand before it.
   Ref first = c.tail;
-  for (std::uint32_t steps = segment_.geometry().pages; page_ok(segment_.line(ref_page(first)).prev); --steps) {
+  for (std::uint32_t steps = segment_.geometry().pages; page_ok(segment_.line(ref_page(first)).prev);
+       --steps) {
     if (steps == 0) return error(where_, "the list of pages has no beginning"), false;
     first = segment_.line(ref_page(first)).prev;
   }
@@ -147,7 +154,8 @@ bool Verifier::walk_pages(std::uint32_t slot, const Commit& c) {
     const PageLine& line = segment_.line(page);
     check(line.prev == prev, "page " + std::to_string(page) + " is linked to another one before it");
     const bool is_head = page == ref_page(c.head);
-    if (!visit_page(c, page, is_head ? ref_offset(c.head) : static_cast<std::uint32_t>(line.fill))) return false;
+    if (!visit_page(c, page, is_head ? ref_offset(c.head) : static_cast<std::uint32_t>(line.fill)))
+      return false;
     if (is_head) return true;
     if (!page_ok(line.next)) {
       check(false, "the list of pages does not lead to its head");
@@ -171,7 +179,8 @@ bool Verifier::visit_page(const Commit& c, std::uint32_t page, std::uint32_t lim
     const std::uint64_t size = record_bytes(key_bytes, value_bytes_of(header.lengths));
     const bool run = page_role(word) == PageRole::run;
     if (!run && size > limit - offset) return error(where_, "a record beyond its page"), false;
-    if (header.seq <= last_seq_ || header.seq >= c.next_seq) return error(where_, "sequence numbers out of order"), false;
+    if (header.seq <= last_seq_ || header.seq >= c.next_seq)
+      return error(where_, "sequence numbers out of order"), false;
     last_seq_ = header.seq;
     if (header.death == 0) {
       live += size;
@@ -188,8 +197,9 @@ bool Verifier::visit_page(const Commit& c, std::uint32_t page, std::uint32_t lim
     if (run) break;
     offset += static_cast<std::uint32_t>(size);
   }
-  check(live == page_live(word), "page " + std::to_string(page) + ": live bytes " + std::to_string(page_live(word)) +
-                                     " said, " + std::to_string(live) + " found");
+  check(live == page_live(word), "page " + std::to_string(page) + ": live bytes " +
+                                     std::to_string(page_live(word)) + " said, " + std::to_string(live) +
+                                     " found");
   return true;
 }
 
@@ -213,7 +223,8 @@ void Verifier::visit_record(Ref place, const RecordHeader& header, std::string_v
 void Verifier::check_index(std::uint32_t slot, const Commit& c) {
   if (c.index_root == 0) return check(keys_.empty(), "keys without an index");
   const std::uint32_t depth = ref_offset(c.index_root) / 8;
-  if (!page_ok(c.index_root) || depth > segment_.geometry().max_depth()) return check(false, "the index has no root");
+  if (!page_ok(c.index_root) || depth > segment_.geometry().max_depth())
+    return check(false, "the index has no root");
   std::uint64_t entries = 0;
   if (depth == 0) {
     if (take_page(slot, ref_page(c.index_root), true)) check_index_page(ref_page(c.index_root), 0, entries);
@@ -229,8 +240,8 @@ void Verifier::check_index(std::uint32_t slot, const Commit& c) {
       if (take_page(slot, page, true)) check_index_page(page, i, entries);
     }
   }
-  check(entries == keys_.size(), "the index has " + std::to_string(entries) + " keys, there are " +
-                                     std::to_string(keys_.size()));
+  check(entries == keys_.size(),
+        "the index has " + std::to_string(entries) + " keys, there are " + std::to_string(keys_.size()));
 }
 
 void Verifier::check_index_page(std::uint32_t page, std::uint32_t root_slot, std::uint64_t& entries) {

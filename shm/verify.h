@@ -11,9 +11,9 @@ namespace mayfly::shm {
 
 struct VerifyReport {
   bool ok = false;
-  bool torn_copy = false;   // changed while it was read or copied: says nothing about the original
-  bool pending = false;     // a transaction awaits roll-back; counted as ok if its roll-back is clean
-  std::vector<std::string> errors;   // at most 100
+  bool torn_copy = false;           // changed while it was read or copied: says nothing about the original
+  bool pending = false;             // a transaction awaits roll-back; counted as ok if its roll-back is clean
+  std::vector<std::string> errors;  // at most 100
 };
 
 /// Reads the whole file into private memory, rolls back what is pending there, and checks pages,

@@ -15,7 +15,8 @@ namespace {
 constexpr std::uint64_t kDueSlice = 4096;  // records evicted by age in one go
 
 FileOptions file_options(const WriterOptions& options) {
-  return {options.path, options.lock_wait, options.require_memory_backed, options.file_mode, options.file_group};
+  return {options.path, options.lock_wait, options.require_memory_backed, options.file_mode,
+          options.file_group};
 }
 
 /// Why a file that maps cannot be resumed; empty if it can.
@@ -52,7 +53,8 @@ Result<std::unique_ptr<Writer>> Writer::open(const WriterOptions& options) {
   }
   const Clocks& clocks = options.clocks != nullptr ? *options.clocks : system_clocks();
   const FileOptions file = file_options(options);
-  if (Status ok = check_directory(directory_of(options.path), options.require_memory_backed); !ok) return ok.error();
+  if (Status ok = check_directory(directory_of(options.path), options.require_memory_backed); !ok)
+    return ok.error();
   Result<WriterLock> lock = WriterLock::acquire(file);
   if (!lock) return lock.error();
   OpenReport report;
@@ -100,7 +102,8 @@ Result<std::unique_ptr<Writer>> Writer::open(const WriterOptions& options) {
   }
   const Header& header = engine->segment.header();
   if (options.workers > engine->workers.size()) {
-    return Error{Errc::invalid, "this segment has room for " + std::to_string(engine->workers.size()) + " workers"};
+    return Error{Errc::invalid,
+                 "this segment has room for " + std::to_string(engine->workers.size()) + " workers"};
   }
   report.rolled_back = engine->recovery.rolled_back;
   report.undone_words = engine->recovery.undone_words;
@@ -124,7 +127,7 @@ std::vector<OpenDirectory> Writer::directories() const {
     const std::lock_guard lock(directory.mutex);
     if (!directory.is_open()) continue;
     const Commit& now = directory.now;
-    DirectorySpec spec{static_cast<Kind>(now.kind), directory.name,  directory.quotas(),
+    DirectorySpec spec{static_cast<Kind>(now.kind), directory.name, directory.quotas(),
                        now.control_instance,        now.rule_birth, now.rule_hash};
     open.push_back({slot, std::move(spec), now.incarnation, now.records, now.last_boot_ns});
   }

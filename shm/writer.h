@@ -27,16 +27,16 @@ class Engine;
 class WorkerState;
 
 struct WriterOptions {
-  std::string path;                 // of the segment file; its lock file is path + ".lock"
-  std::uint64_t bytes = 256 << 20;  // whole file, for a new segment; an existing one keeps its size
-  std::uint32_t workers = 1;        // 1..kMaxWorkers
-  std::uint32_t page_bytes = 16384; // for a new segment: a power of two, 1024..16384
+  std::string path;                     // of the segment file; its lock file is path + ".lock"
+  std::uint64_t bytes = 256 << 20;      // whole file, for a new segment; an existing one keeps its size
+  std::uint32_t workers = 1;            // 1..kMaxWorkers
+  std::uint32_t page_bytes = 16384;     // for a new segment: a power of two, 1024..16384
   std::uint32_t quarantine_pages = 32;  // retired pages that wait before reuse (capped by the segment's size)
   std::chrono::milliseconds lock_wait{5000};  // for another writer to go away
-  bool require_memory_backed = true;  // refuse a file system on a disk
+  bool require_memory_backed = true;          // refuse a file system on a disk
   unsigned file_mode = 0640;
-  std::optional<unsigned> file_group; // gid; unset: the process's
-  const Clocks* clocks = nullptr;     // unset: system_clocks()
+  std::optional<unsigned> file_group;  // gid; unset: the process's
+  const Clocks* clocks = nullptr;      // unset: system_clocks()
 };
 
 inline constexpr std::uint32_t kMaxWorkers = 16;
@@ -45,16 +45,16 @@ inline constexpr std::uint32_t kMaxBatchRecords = 128;
 
 /// What open() found. For the log, the ready line and tests.
 struct OpenReport {
-  bool created = false;         // no usable segment was there
-  std::string set_aside;        // path of an unusable predecessor, moved out of the way; empty: none
+  bool created = false;   // no usable segment was there
+  std::string set_aside;  // path of an unusable predecessor, moved out of the way; empty: none
   std::string set_aside_reason;
-  bool clean_stop = false;      // the predecessor had said goodbye
-  std::uint32_t rolled_back = 0;     // transactions undone
+  bool clean_stop = false;        // the predecessor had said goodbye
+  std::uint32_t rolled_back = 0;  // transactions undone
   std::uint64_t undone_words = 0;
-  std::uint64_t epoch = 0;      // +1 per open
-  std::uint64_t instance = 0;   // random, of the segment's birth
+  std::uint64_t epoch = 0;     // +1 per open
+  std::uint64_t instance = 0;  // random, of the segment's birth
   std::uint64_t bytes = 0;
-  bool size_differs = false;    // the segment there keeps a size other than asked for
+  bool size_differs = false;  // the segment there keeps a size other than asked for
 };
 
 /// Index of a directory in the segment. Stable while the directory is open.
@@ -158,8 +158,8 @@ class Writer {
 
   /// What the control segment said last, once it is wholly applied: published for readers.
   /// One thread at a time.
-  void publish_applied(std::uint64_t control_instance, std::uint64_t serial,
-                       std::string_view version, bool serving);
+  void publish_applied(std::uint64_t control_instance, std::uint64_t serial, std::string_view version,
+                       bool serving);
 
   /// Wakes readers that sleep on the segment (Reader::wait). For use after a commit, when the
   /// control segment says that somebody waits.

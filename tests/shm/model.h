@@ -75,7 +75,8 @@ class ModelDirectory {
       }
     } else {
       while (key_events(key) >= quotas.max_events_per_key) evict_oldest_of(key, EvictCause::events_per_key);
-      while (key_bytes(key) > quotas.max_bytes_per_key - size) evict_oldest_of(key, EvictCause::bytes_per_key);
+      while (key_bytes(key) > quotas.max_bytes_per_key - size)
+        evict_oldest_of(key, EvictCause::bytes_per_key);
     }
     while (bytes() > quotas.max_total_bytes - size) evict_oldest(EvictCause::total_bytes);
     last_boot = std::max(last_boot, boot);
@@ -93,7 +94,8 @@ class ModelDirectory {
   }
 
   void evict_due(std::uint64_t boot) {
-    while (!live.empty() && (boot - std::min(boot, live.front().boot_ns)) / 1'000'000'000 >= quotas.max_age_seconds) {
+    while (!live.empty() &&
+           (boot - std::min(boot, live.front().boot_ns)) / 1'000'000'000 >= quotas.max_age_seconds) {
       evict_oldest(EvictCause::age);
     }
   }
@@ -124,7 +126,8 @@ class ModelDirectory {
  private:
   void count(EvictCause cause) { ++evicted[static_cast<std::size_t>(cause)]; }
 
-  std::optional<DropCause> judge(const std::string& key, const std::string& value, std::uint64_t max_record) const {
+  std::optional<DropCause> judge(const std::string& key, const std::string& value,
+                                 std::uint64_t max_record) const {
     const std::uint64_t size = key.size() + value.size();
     if (key.size() > quotas.max_key_bytes) return DropCause::key_too_long;
     if (value.size() > quotas.max_value_bytes) return DropCause::value_too_long;
@@ -133,13 +136,15 @@ class ModelDirectory {
     }
     if (quotas.max_keys == 0) return DropCause::too_many_keys;
     if (kind == Kind::log && quotas.max_events_per_key == 0) return DropCause::too_many_events;
-    if (quotas.drop_when_keys_full && key_events(key) == 0 && keys() >= quotas.max_keys) return DropCause::too_many_keys;
+    if (quotas.drop_when_keys_full && key_events(key) == 0 && keys() >= quotas.max_keys)
+      return DropCause::too_many_keys;
     return std::nullopt;
   }
   /// The key whose newest record is the oldest of all newest ones.
   std::string quietest() const {
     for (const ModelRecord& r : live) {
-      const auto newest = std::find_if(live.rbegin(), live.rend(), [&](const ModelRecord& o) { return o.key == r.key; });
+      const auto newest =
+          std::find_if(live.rbegin(), live.rend(), [&](const ModelRecord& o) { return o.key == r.key; });
       if (newest->seq == r.seq) return r.key;
     }
     return {};

@@ -6,9 +6,20 @@
 namespace mayfly::shm::test {
 namespace {
 
-constexpr std::uint64_t kEdges[] = {0,          1,          2,           3,           5,          40,
-                                    (1u << 31) - 1, 1ull << 31, (1ull << 31) + 1, (1ull << 32) - 1, 1ull << 32,
-                                    (1ull << 32) + 1, 1ull << 63, ~0ull};
+constexpr std::uint64_t kEdges[] = {0,
+                                    1,
+                                    2,
+                                    3,
+                                    5,
+                                    40,
+                                    (1u << 31) - 1,
+                                    1ull << 31,
+                                    (1ull << 31) + 1,
+                                    (1ull << 32) - 1,
+                                    1ull << 32,
+                                    (1ull << 32) + 1,
+                                    1ull << 63,
+                                    ~0ull};
 
 class RandomQuotas {
  public:
