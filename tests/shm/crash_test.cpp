@@ -85,7 +85,7 @@ class Enumerator {
     const unsigned rare = profile_ == Profile::general ? 1 : 8;  // long lives for the other profiles
     if (dice < 3 && random_() % rare == 0) {
       remove_and_add(entry);
-    } else if (dice < 9 && random_() % rare == 0) {
+    } else if (dice < 9 && random_() % (rare / 2 + 1) == 0) {
       apply(entry);
     } else if (dice < 14) {
       unset(entry);
@@ -122,6 +122,7 @@ class Enumerator {
       q.drop_when_keys_full = random_() % 6 == 0;
     } else {
       q.max_keys = pick({30, 1000, 1000});
+      q.max_value_bytes = pick({60, 150, 1024, 1024});
       q.max_total_bytes = pressure() ? 1000000 : pick({2500, 6000, 20000});
       q.max_bytes_per_key = pick({pressure() ? 20000u : 250u, q.max_total_bytes});
       q.max_events_per_key = kind == Kind::log ? pick({4, 12, pressure() ? 1000u : 12u}) : 2048;
