@@ -7,12 +7,10 @@
 namespace mayfly::shm {
 
 WorkerState::WorkerState(Engine& owner, std::uint32_t area)
-    : engine(owner), index(area), txn(owner.segment, area) {}
+    : engine(owner), index(area), txn(owner.segment, area), scratch(owner.segment.geometry().page_bytes) {}
 
 Directory::Directory(Engine& engine, std::uint32_t slot_index)
-    : slot(slot_index), engine_(engine), index_(*this) {}
-
-Segment& Directory::segment() const { return engine_.segment; }
+    : slot(slot_index), engine_(engine), segment_(engine.segment), index_(*this) {}
 
 void Directory::corrupt(const char* what) const {
   engine_.corrupt("directory '" + name + "' (slot " + std::to_string(slot) + "): " + what);
@@ -67,15 +65,6 @@ void Directory::checkpoint(WorkerState& worker) {
 
 void Directory::ensure_undo(WorkerState& worker, std::uint32_t changes) {
   if (worker.txn.room() < changes) checkpoint(worker);
-}
-
-RecordHeader& Directory::record(Ref ref) const {
-  const std::uint32_t page = ref_page(ref);
-  const std::uint32_t offset = ref_offset(ref);
-  const Geometry& geometry = segment().geometry();
-  if (page >= geometry.pages || offset + kRecordHeaderBytes > geometry.page_bytes)
-    corrupt("a place beyond the pages");
-  return *reinterpret_cast<RecordHeader*>(segment().page(page) + offset / 8);
 }
 
 std::string_view Directory::record_key(Ref ref, std::string& scratch) const {

@@ -35,6 +35,7 @@ class WorkerState {
   Transaction txn;
   Directory* current = nullptr;      // of the open batch
   Now now;                           // of the open batch
+  std::vector<char> scratch;         // one record, put together before it is copied in
   std::uint32_t batch_records = 0;   // since the last commit
   std::vector<std::uint32_t> stash;  // pages taken from the pool, not used yet
   std::vector<std::uint32_t> freed;  // pages to retire at the commit
@@ -108,11 +109,20 @@ class Directory {
   struct Key;
 
   // directory.cpp
-  Segment& segment() const;
+  const Segment& segment() const { return segment_; }
   [[noreturn]] void corrupt(const char* what) const;
   void fill_copy(Commit& copy);
   void ensure_undo(WorkerState& worker, std::uint32_t changes);
-  RecordHeader& record(Ref ref) const;
+  /// The header at a place; the place is checked, not the stamp: the writer knows what is its own.
+  RecordHeader& record(Ref ref) const {
+    const Geometry& geometry = segment_.geometry();
+    const std::uint32_t page = ref_page(ref);
+    const std::uint32_t offset = ref_offset(ref);
+    if (page >= geometry.pages || offset + kRecordHeaderBytes > geometry.page_bytes) {
+      corrupt("a place beyond the pages");
+    }
+    return *reinterpret_cast<RecordHeader*>(segment_.page(page) + offset / 8);
+  }
   std::string_view record_key(Ref ref, std::string& scratch) const;
   Word key_hash(std::string_view key) const;
   bool key_equals(Ref ref, std::string_view key) const;
@@ -147,7 +157,8 @@ class Directory {
   void note_sealed(std::uint32_t page);
   void add_live(WorkerState& worker, std::uint32_t page, std::int64_t bytes);
   void free_page(WorkerState& worker, std::uint32_t page);
-  void write_bytes(Ref at, std::uint32_t skip, std::string_view bytes1, std::string_view bytes2);
+  void write_bytes(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
+                   std::string_view value);
 
   // compaction.cpp
   void free_emptied(WorkerState& worker);
@@ -163,6 +174,7 @@ class Directory {
   void forget_page(std::uint32_t page);
 
   Engine& engine_;
+  const Segment& segment_;
   KeyIndex index_;
   std::uint32_t cold_dirty_ = 2;     // commits that must still write the cold words
   std::uint64_t live_physical_ = 0;  // bytes of live records with their headers

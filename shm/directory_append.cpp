@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "shm/directory.h"
 #include "shm/engine.h"
@@ -150,8 +151,7 @@ void Directory::write_record(WorkerState& worker, Key& key, std::string_view val
   const Word ordinal = key.entry == nullptr ? 0 : ((record(key.entry->newest).tag >> 32) + 1) & 0xffffffff;
   header.tag = (key.hash & 0xffffffff) | (ordinal << 32);
   header.prev = chained ? key.entry->newest : 0;
-  copy_in(segment().page(ref_page(at)) + ref_offset(at) / 8, &header, sizeof header);
-  write_bytes(at, kRecordHeaderBytes, key.text, value);
+  write_bytes(worker, at, header, key.text, value);
   if (key.entry == nullptr) {
     index_.insert(worker, key.hash, at, make_live(1, counted));
     ++now.keys;
@@ -171,37 +171,30 @@ void Directory::write_record(WorkerState& worker, Key& key, std::string_view val
   verdict = {true, DropCause::stopped, header.seq, header.time_ns};
 }
 
-/// Writes key and value behind the header, over the pages of a run where it is one.
-void Directory::write_bytes(Ref at, std::uint32_t skip, std::string_view key, std::string_view value) {
-  const std::uint32_t page_bytes = segment().geometry().page_bytes;
+/// Header, key and value as one span of words, over the pages of a run where it is one.
+void Directory::write_bytes(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
+                            std::string_view value) {
+  const std::size_t bytes = sizeof header + key.size() + value.size();
+  const std::size_t page_bytes = segment().geometry().page_bytes;
+  std::vector<char>& scratch = worker.scratch;
+  if (bytes > scratch.size()) scratch.resize(bytes);
+  std::memcpy(scratch.data(), &header, sizeof header);
+  std::memcpy(scratch.data() + sizeof header, key.data(), key.size());
+  std::memcpy(scratch.data() + sizeof header + key.size(), value.data(), value.size());
   std::uint32_t page = ref_page(at);
-  std::uint32_t offset = ref_offset(at) + skip;
-  Word word = 0;
-  std::uint32_t filled = 0;
-  const auto put = [&] {
-    store_release(segment().page(page) + offset / 8, word);
-    word = 0;
-    filled = 0;
-    offset += 8;
-    if (offset == page_bytes) {
-      page = ref_page(load_relaxed(&segment().line(page).next));
-      offset = 0;
-    }
-  };
-  for (std::string_view part : {key, value}) {
-    while (!part.empty()) {
-      if (filled == 0 && part.size() >= 8) {
-        std::memcpy(&word, part.data(), 8);
-        part.remove_prefix(8);
-        put();
-        continue;
-      }
-      word |= Word{static_cast<unsigned char>(part.front())} << (8 * filled);
-      part.remove_prefix(1);
-      if (++filled == 8) put();
-    }
+  Word* to = segment().page(page) + ref_offset(at) / 8;
+  for (std::size_t done = 0; done < bytes;) {
+    const std::size_t part = std::min(bytes - done, page_bytes);
+    copy_in(to, scratch.data() + done, part);
+    done += part;
+    if (done == bytes) break;
+    page = ref_page(load_relaxed(&segment().line(page).next));
+    to = segment().page(page);
   }
-  if (filled > 0) put();
+  if (scratch.size() > page_bytes) {  // a large record's buffer is not kept
+    scratch.resize(page_bytes);
+    scratch.shrink_to_fit();
+  }
 }
 
 }  // namespace mayfly::shm

@@ -148,6 +148,14 @@ std::uint64_t Engine::fair_share(const Directory& directory) const {
   return directory.reserve_pages.load(std::memory_order_relaxed) + common / open;
 }
 
+/// Pages that `directory` holds beyond its fair share; the one that asks is judged with `n` more.
+std::uint64_t Engine::excess_of(const Directory& directory, const Directory& asking, std::uint32_t n) const {
+  const std::uint64_t held =
+      directory.pages.load(std::memory_order_relaxed) + (&directory == &asking ? n : 0);
+  const std::uint64_t share = fair_share(directory);
+  return held > share ? held - share : 0;
+}
+
 /// The directory furthest above its fair share, among those less far above it than already tried.
 Directory* Engine::pick_victim(const Directory& asking, std::uint32_t n, std::uint64_t less_than_excess,
                                std::uint64_t& excess) {
@@ -157,15 +165,30 @@ Directory* Engine::pick_victim(const Directory& asking, std::uint32_t n, std::ui
   for (std::uint32_t slot = 0; slot < used; ++slot) {
     Directory* directory = directories[slot].get();
     if (directory == nullptr || !directory->listed.load(std::memory_order_relaxed)) continue;
-    const std::uint64_t held =
-        directory->pages.load(std::memory_order_relaxed) + (directory == &asking ? n : 0);
-    const std::uint64_t share = fair_share(*directory);
-    if (held > share && held - share > excess && held - share < less_than_excess) {
-      excess = held - share;
+    const std::uint64_t its = excess_of(*directory, asking, n);
+    if (its > excess && its < less_than_excess) {
+      excess = its;
       victim = directory;
     }
   }
   return victim;
+}
+
+/// Whether n pages can come together at all: where reserves promise more than there is, what others
+/// hold beyond their shares may not be enough, and then nothing may be evicted for the record.
+bool Engine::could_free(const Directory& asking, std::uint32_t n) const {
+  std::uint64_t held_by_all = 0;
+  std::uint64_t evictable = 0;
+  const Word used = slots_used();
+  for (std::uint32_t slot = 0; slot < used; ++slot) {
+    const Directory& directory = *directories[slot];
+    const std::uint64_t held = directory.pages.load(std::memory_order_relaxed);
+    held_by_all += held;
+    evictable += std::min(held, excess_of(directory, asking, n));
+  }
+  // Not held by a directory: free, or in the hands of a worker that is about to use or free it.
+  const std::uint64_t not_held = usable_pages_ - std::min(usable_pages_, held_by_all);
+  return not_held + evictable >= n;
 }
 
 bool Engine::evict_from(WorkerState& worker, Directory& asking, Directory& victim) {
@@ -190,9 +213,12 @@ bool Engine::evict_from(WorkerState& worker, Directory& asking, Directory& victi
 
 bool Engine::reserve_pages(WorkerState& worker, Directory& directory, std::uint32_t n) {
   std::uint64_t tried_down_to = ~0ull;
+  bool judged = false;
   for (std::uint32_t steps = 2 * segment.geometry().pages; steps > 0; --steps) {
     const auto have = static_cast<std::uint32_t>(worker.stash.size());
     if (have >= n || pool.take(n - have, worker.stash)) return true;
+    if (!judged && !could_free(directory, n)) return false;
+    judged = true;
     std::uint64_t excess = 0;
     Directory* victim = pick_victim(directory, n, tried_down_to, excess);
     if (victim == nullptr) return false;

@@ -77,6 +77,8 @@ class Engine {
   Engine(Word* base, const Geometry& geometry, std::uint32_t quarantine, const Clocks& clock_source);
   Status load();
   void adopt_pages();
+  std::uint64_t excess_of(const Directory& directory, const Directory& asking, std::uint32_t n) const;
+  bool could_free(const Directory& asking, std::uint32_t n) const;
   Directory* pick_victim(const Directory& asking, std::uint32_t n, std::uint64_t less_than_excess,
                          std::uint64_t& excess);
   bool evict_from(WorkerState& worker, Directory& asking, Directory& victim);
