@@ -1,6 +1,7 @@
 #include "shm/directory.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "shm/engine.h"
 
@@ -90,6 +91,11 @@ std::string_view Directory::record_key(Ref ref, std::string& scratch) const {
 
 bool Directory::key_equals(Ref ref, std::string_view key) const {
   if (key_bytes_of(record(ref).lengths) != key.size()) return false;
+  const std::uint32_t at = ref_offset(ref) + kRecordHeaderBytes;
+  if (key.size() <= segment().geometry().page_bytes - at) {
+    return std::memcmp(reinterpret_cast<const char*>(segment().page(ref_page(ref))) + at, key.data(),
+                       key.size()) == 0;
+  }
   std::string scratch;
   return record_key(ref, scratch) == key;
 }

@@ -92,8 +92,10 @@ bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
 void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_bytes) {
   const std::uint64_t size = key.text.size() + value_bytes;
   const std::uint32_t undo = key.spare + kWriteUndo;
-  const Word gone_before = now.records;
-  const auto refind = [&] { key.entry = index_.find(key.hash, key.text); };
+  // Entries stay where they are while records go; the key's own goes with its last record.
+  const auto refresh = [&] {
+    if (key.entry != nullptr && key.entry->hash != key.hash) key.entry = nullptr;
+  };
   ensure_undo(worker, undo);
   if (key.entry == nullptr) {
     while (now.keys >= now.max_keys) evict_quietest_key(worker, EvictCause::keys);
@@ -101,12 +103,12 @@ void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_byt
     while (key.entry != nullptr && live_events(key.entry->live) >= now.max_events_per_key) {
       ensure_undo(worker, undo);
       kill(worker, key.entry->oldest, EvictCause::events_per_key);
-      refind();
+      refresh();
     }
     while (key.entry != nullptr && live_bytes(key.entry->live) > now.max_bytes_per_key - size) {
       ensure_undo(worker, undo);
       kill(worker, key.entry->oldest, EvictCause::bytes_per_key);
-      refind();
+      refresh();
     }
   }
   // A status value that is written again is gone before the total is judged, and goes with the
@@ -125,7 +127,7 @@ void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_byt
     kill(worker, oldest, EvictCause::total_bytes);
   }
   ensure_undo(worker, undo);
-  if (now.records != gone_before) refind();
+  refresh();
   if (replaces) kill_replaced(worker, *key.entry);
 }
 
