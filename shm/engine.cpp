@@ -5,10 +5,19 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include "shm/segment_file.h"
 
 namespace mayfly::shm {
+namespace {
+
+// How long a record waits for the pages of a directory whose lock is held: 2 ms at most.
+constexpr std::uint32_t kYields = 20;
+constexpr std::uint32_t kPatience = 60;
+constexpr std::chrono::microseconds kNap{50};
+
+}  // namespace
 
 Engine::Engine(Word* base, const Geometry& geometry, std::uint32_t quarantine, const Clocks& clock_source)
     : segment(base, geometry),
@@ -191,41 +200,65 @@ bool Engine::could_free(const Directory& asking, std::uint32_t n) const {
   return not_held + evictable >= n;
 }
 
-bool Engine::evict_from(WorkerState& worker, Directory& asking, Directory& victim) {
+Engine::Gave Engine::evict_from(WorkerState& worker, Directory& asking, Directory& victim) {
   if (&victim == &asking) {
     const bool any = asking.evict_oldest_page(worker);
     asking.commit(worker);
     asking.maintain(worker);
     asking.begin(worker);
-    return any;
+    return any ? Gave::pages : Gave::nothing;
   }
   // Never wait for a second directory: its holder may be waiting for this one.
   const std::unique_lock lock(victim.mutex, std::try_to_lock);
-  if (!lock.owns_lock() || !victim.is_open()) return false;
+  if (!lock.owns_lock()) return Gave::busy;
+  if (!victim.is_open()) return Gave::nothing;
   asking.commit(worker);
   victim.begin(worker);
   const bool any = victim.evict_oldest_page(worker);
   victim.commit(worker);
   victim.maintain(worker);
   asking.begin(worker);
-  return any;
+  return any ? Gave::pages : Gave::nothing;
+}
+
+/// True when the directory is above its share while others wait for pages: it leaves them theirs
+/// and lives on its own oldest.
+bool Engine::must_leave(const Directory& directory, std::uint32_t n) const {
+  const std::uint64_t waiting = pages_waited_for_.load(std::memory_order_relaxed);
+  return waiting > 0 && pool.available() < n + waiting && excess_of(directory, directory, 0) > 0;
 }
 
 bool Engine::reserve_pages(WorkerState& worker, Directory& directory, std::uint32_t n) {
   std::uint64_t tried_down_to = ~0ull;
-  bool judged = false;
+  std::uint32_t patience = 0;  // 0: did not wait yet
+  bool busy = false;
+  bool got = false;
   for (std::uint32_t steps = 2 * segment.geometry().pages; steps > 0; --steps) {
     const auto have = static_cast<std::uint32_t>(worker.stash.size());
-    if (have >= n || pool.take(n - have, worker.stash)) return true;
-    if (!judged && !could_free(directory, n)) return false;
-    judged = true;
+    got = have >= n || (!must_leave(directory, n - have) && pool.take(n - have, worker.stash));
+    if (got) break;
+    if (steps == 2 * segment.geometry().pages && !could_free(directory, n)) break;
     std::uint64_t excess = 0;
-    Directory* victim = pick_victim(directory, n, tried_down_to, excess);
-    if (victim == nullptr) return false;
-    // A victim that is busy, or has nothing to give, is passed over until another gave something.
-    tried_down_to = evict_from(worker, directory, *victim) ? ~0ull : excess;
+    if (Directory* victim = pick_victim(directory, n, tried_down_to, excess)) {
+      // A victim that is busy, or has nothing to give, is passed over until another gave something.
+      const Gave gave = evict_from(worker, directory, *victim);
+      tried_down_to = gave == Gave::pages ? ~0ull : excess;
+      busy = busy || gave == Gave::busy;
+      continue;
+    }
+    // Whoever is busy and above its share comes by soon, and leaves what is waited for.
+    if (!busy || ++patience > kPatience) break;
+    if (patience == 1) pages_waited_for_ += n;
+    if (patience > kYields) {
+      std::this_thread::sleep_for(kNap);
+    } else {
+      std::this_thread::yield();
+    }
+    tried_down_to = ~0ull;
+    busy = false;
   }
-  return false;
+  if (patience > 0) pages_waited_for_ -= n;
+  return got;
 }
 
 void Engine::corrupt(const std::string& what) {

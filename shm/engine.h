@@ -81,11 +81,14 @@ class Engine {
   bool could_free(const Directory& asking, std::uint32_t n) const;
   Directory* pick_victim(const Directory& asking, std::uint32_t n, std::uint64_t less_than_excess,
                          std::uint64_t& excess);
-  bool evict_from(WorkerState& worker, Directory& asking, Directory& victim);
+  enum class Gave { pages, nothing, busy };
+  Gave evict_from(WorkerState& worker, Directory& asking, Directory& victim);
+  bool must_leave(const Directory& directory, std::uint32_t n) const;
 
   std::mutex table_mutex_;  // opening and closing of slots
   std::atomic<std::uint64_t> open_directories_{0};
   std::atomic<std::uint64_t> reserved_pages_{0};
+  std::atomic<std::uint64_t> pages_waited_for_{0};  // by records whose victims were busy
   std::uint64_t usable_pages_ = 0;
 };
 

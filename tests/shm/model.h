@@ -24,7 +24,7 @@ struct ModelRecord {
 
 class ModelDirectory {
  public:
-  ModelDirectory(Kind kind, const Quotas& quotas) : kind(kind), quotas(quotas) {}
+  ModelDirectory(Kind of_kind, const Quotas& first) : kind(of_kind), quotas(first) {}
 
   Kind kind;
   Quotas quotas;
