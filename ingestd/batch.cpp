@@ -1,0 +1,179 @@
+#include "ingestd/batch.h"
+
+#include <random>
+
+namespace mayfly::ingestd {
+namespace {
+
+using shm::DropCause;
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+Batch::Batch(shm::Writer& writer, shm::Worker worker, Registry& registry, const ServiceState& service,
+             const ControlHandle& control, const shm::Clocks& clocks)
+    : writer_(writer),
+      worker_(worker),
+      registry_(registry),
+      service_(service),
+      control_(control),
+      clocks_(clocks),
+      cache_(random_seed()) {}
+
+void Batch::store(shm::DropCounts& drops) {
+  if (count_ == 0) return;
+  drops_ = &drops;
+  unattributed_.fill(0);
+  if (service_.judged() != Service::go) {
+    drop_all(DropCause::stopped);
+  } else {
+    read_clocks();
+    group_records();
+    for (std::uint32_t i = 0; i < groups_used_; ++i) store_group(groups_[i]);
+  }
+  for (std::size_t cause = 0; cause < unattributed_.size(); ++cause) {
+    if (unattributed_[cause] > 0) {
+      worker_.count_unattributed(static_cast<DropCause>(cause), unattributed_[cause]);
+    }
+  }
+  count_ = 0;
+  drops_ = nullptr;
+  if (control_.reader_waits()) writer_.wake_readers();
+}
+
+void Batch::count_bad_command(shm::DropCounts& drops) {
+  ++drops[static_cast<std::size_t>(DropCause::bad_command)];
+  worker_.count_unattributed(DropCause::bad_command);
+}
+
+bool Batch::worth_keeping(shm::Kind kind, std::string_view directory, std::uint64_t bytes) {
+  return service_.judged() == Service::go && bytes <= registry_.largest_argument(kind, directory);
+}
+
+void Batch::read_clocks() {
+  if (now_.wall_ns == 0) now_ = {clocks_.wall_ns(), clocks_.boot_ns()};
+}
+
+void Batch::drop(StagedRecord& record, DropCause cause) {
+  ++(*drops_)[static_cast<std::size_t>(cause)];
+  if (record.outcome != nullptr) record.outcome->drop(cause);
+}
+
+void Batch::drop_unattributed(StagedRecord& record, DropCause cause) {
+  drop(record, cause);
+  ++unattributed_[static_cast<std::size_t>(cause)];
+  if (cause == DropCause::no_memory && !writer_.has_free_page()) memory_shortage_ = true;
+}
+
+void Batch::drop_all(DropCause cause) {
+  for (std::uint32_t i = 0; i < count_; ++i) drop_unattributed(records_[i], cause);
+}
+
+// True when the slot of the record before serves this one, too.
+bool Batch::usable(const DirectoryCache::Slot& slot, const StagedRecord& record) {
+  return slot.found.open() && slot.holds(record.kind, record.directory);
+}
+
+// Names are resolved before any directory is locked: resolving may have to open one.
+void Batch::group_records() {
+  groups_used_ = 0;
+  ++number_;
+  DirectoryCache::Slot* last = nullptr;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    StagedRecord& record = records_[i];
+    if (last == nullptr || !usable(*last, record)) last = look_up(record);
+    if (last == nullptr) {
+      drop_unattributed(record, DropCause::unknown_directory);
+    } else if (last->found.open()) {
+      add_to_group(*last, i);
+    } else if (last->found.state == Resolution::State::refused) {
+      drop_unattributed(record, last->found.cause);
+    }
+    // Absent: an UNSET where nobody has written. There is nothing to remove, and nothing to open.
+  }
+}
+
+// The cache's slot for the record's directory, filled; null for a name that none can have.
+DirectoryCache::Slot* Batch::look_up(const StagedRecord& record) {
+  if (record.directory.empty() || record.directory.size() > shm::kMaxNameBytes) return nullptr;
+  DirectoryCache::Slot& slot = cache_.slot(record.kind, record.directory);
+  // What may be otherwise by now, without the registry having changed, is asked again.
+  const Resolution& found = slot.found;
+  const bool lasting =
+      found.open() || (found.state == Resolution::State::refused && found.cause != DropCause::no_memory);
+  if (lasting && found.generation == registry_.generation() && slot.holds(record.kind, record.directory))
+    return &slot;
+  const bool create = record.operation == Operation::append;
+  DirectoryCache::fill(slot, record.kind, record.directory,
+                       registry_.resolve(worker_, record.kind, record.directory, now_, create));
+  return &slot;
+}
+
+void Batch::add_to_group(DirectoryCache::Slot& slot, std::uint32_t index) {
+  if (slot.batch != number_) {
+    slot.batch = number_;
+    slot.group = groups_used_++;
+    groups_[slot.group] = Group{slot.found, index, index};
+  } else {
+    Group& group = groups_[slot.group];
+    records_[group.last].next = index;
+    group.last = index;
+  }
+  records_[index].next = kNone;
+}
+
+// Locks the group's directory; see registry.h for why the generation is asked after that.
+bool Batch::begin(Group& group) {
+  if (worker_.begin(group.found.id, now_)) {
+    if (group.found.generation == registry_.generation()) return true;
+    worker_.commit();
+  }
+  const StagedRecord& record = records_[group.first];
+  group.found = registry_.resolve_and_begin(worker_, record.kind, record.directory, now_, /*create=*/true);
+  return group.found.open();
+}
+
+void Batch::store_group(Group& group) {
+  if (!begin(group)) {
+    drop_group(group, group.found.cause);
+    return;
+  }
+  for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) store_record(records_[i]);
+  worker_.commit();
+}
+
+void Batch::drop_group(const Group& group, DropCause cause) {
+  for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) drop_unattributed(records_[i], cause);
+}
+
+void Batch::store_record(StagedRecord& record) {
+  if (record.skipped) {
+    // Lengths that the quotas would allow by now were skipped for want of buffer memory.
+    const auto judged = worker_.judge_lengths(record.key_bytes, record.value_bytes);
+    const DropCause cause = judged.value_or(DropCause::no_memory);
+    worker_.count_drop(cause);
+    drop(record, cause);
+    return;
+  }
+  if (record.operation == Operation::unset) {
+    if (worker_.unset(record.key) && record.outcome != nullptr) ++record.outcome->removed;
+    return;
+  }
+  const shm::Verdict verdict = worker_.append(record.key, record.value);
+  if (!verdict.stored) {
+    drop(record, verdict.cause);
+    if (verdict.cause == DropCause::no_memory && !writer_.has_free_page()) memory_shortage_ = true;
+    return;
+  }
+  if (record.outcome != nullptr) {
+    ++record.outcome->stored;
+    record.outcome->last_seq = verdict.seq;
+    record.outcome->last_time_ns = verdict.time_ns;
+  }
+}
+
+}  // namespace mayfly::ingestd

@@ -1,0 +1,150 @@
+// The Redis commands that write: each stages its records and the reply that follows from them.
+#include <algorithm>
+
+#include "ingestd/redis_session.h"
+
+namespace mayfly::ingestd {
+namespace {
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() <= 20 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// `*`, `<ms>`, `<ms>-<seq>` or `<ms>-*`. The id itself is ours to give.
+bool is_stream_id(std::string_view text) {
+  if (text == "*") return true;
+  const std::size_t dash = text.find('-');
+  if (!is_number(text.substr(0, dash))) return false;
+  if (dash == std::string_view::npos) return true;
+  const std::string_view seq = text.substr(dash + 1);
+  return seq == "*" || is_number(seq);
+}
+
+constexpr const char* kNotAnInteger = "ERR value is not an integer or out of range";
+
+// Reads the options before XADD's id, all of which only ask for what quotas do anyway. Returns
+// the id's place, or 0 with the error's text.
+std::size_t pass_xadd_options(const RespArguments& arguments, const char*& error) {
+  std::size_t at = 2;
+  while (at < arguments.size()) {
+    const std::string_view word = arguments[at];
+    if (same_command(word, "NOMKSTREAM")) {
+      ++at;
+      continue;
+    }
+    const bool by_count = same_command(word, "MAXLEN");
+    if (!by_count && !same_command(word, "MINID")) return at;
+    ++at;
+    bool approximate = false;
+    if (at < arguments.size() && (arguments[at] == "~" || arguments[at] == "="))
+      approximate = arguments[at++] == "~";
+    if (at >= arguments.size()) break;
+    if (by_count && !is_number(arguments[at])) return error = kNotAnInteger, 0;
+    if (!by_count && !is_stream_id(arguments[at])) {
+      return error = "ERR Invalid stream ID specified as stream command argument", 0;
+    }
+    ++at;
+    if (at < arguments.size() && same_command(arguments[at], "LIMIT")) {
+      if (!approximate)
+        return error = "ERR syntax error, LIMIT cannot be used without the special ~ option", 0;
+      if (at + 1 >= arguments.size() || !is_number(arguments[at + 1])) return error = kNotAnInteger, 0;
+      at += 2;
+    }
+  }
+  return error = "ERR syntax error", 0;
+}
+
+}  // namespace
+
+StagedReply& RedisSession::stage_reply(StagedReply::Form form) {
+  if (staged_replies_ == context_.replies.size()) end_turn();
+  StagedReply& reply = context_.replies[staged_replies_++];
+  reply.form = form;
+  reply.silent = silent();
+  reply.outcome = Outcome{};
+  return reply;
+}
+
+StagedRecord& RedisSession::stage_record(StagedReply& reply, shm::Kind kind, Operation operation) {
+  Batch& batch = context_.session.batch;
+  if (batch.full()) batch.store(drops_);  // the replies wait: this command's is not complete yet
+  StagedRecord& record = batch.stage();
+  record.operation = operation;
+  record.kind = kind;
+  record.outcome = &reply.outcome;
+  return record;
+}
+
+// Stages the record whose key is argument `key`, and whose value is the one behind it.
+void RedisSession::stage_pair(StagedReply& reply, shm::Kind kind, const RespArguments& arguments,
+                              std::size_t key) {
+  StagedRecord& record = stage_record(reply, kind, Operation::append);
+  record.directory = arguments[1];
+  record.key = arguments[key];
+  record.key_bytes = arguments.bytes(key);
+  record.value = arguments[key + 1];
+  record.value_bytes = arguments.bytes(key + 1);
+  record.skipped = arguments.skipped(key) || arguments.skipped(key + 1);
+}
+
+void RedisSession::hset(const RespArguments& arguments) {
+  if (arguments.size() % 2 != 0) {
+    wrong_arity("HSET");
+    return;
+  }
+  StagedReply& reply = stage_reply(StagedReply::Form::stored);
+  for (std::size_t key = 2; key < arguments.size(); key += 2)
+    stage_pair(reply, shm::Kind::status, arguments, key);
+}
+
+void RedisSession::hdel(const RespArguments& arguments) {
+  StagedReply& reply = stage_reply(StagedReply::Form::removed);
+  for (std::size_t key = 2; key < arguments.size(); ++key) {
+    StagedRecord& record = stage_record(reply, shm::Kind::status, Operation::unset);
+    record.directory = arguments[1];
+    record.key = arguments[key];
+    record.key_bytes = arguments.bytes(key);
+    record.skipped = arguments.skipped(key);
+  }
+}
+
+void RedisSession::xadd(const RespArguments& arguments) {
+  const char* error = nullptr;
+  const std::size_t id = pass_xadd_options(arguments, error);
+  if (error != nullptr) {
+    malformed(error);
+    return;
+  }
+  const std::size_t fields = arguments.size() - id - 1;
+  if (fields == 0 || fields % 2 != 0) {
+    wrong_arity("XADD");
+    return;
+  }
+  if (!is_stream_id(arguments[id])) {
+    malformed("ERR Invalid stream ID specified as stream command argument");
+    return;
+  }
+  StagedReply& reply = stage_reply(StagedReply::Form::stream_id);
+  for (std::size_t key = id + 1; key < arguments.size(); key += 2)
+    stage_pair(reply, shm::Kind::log, arguments, key);
+}
+
+void RedisSession::status(const RespArguments& arguments) {
+  stage_pair(stage_reply(StagedReply::Form::ok), shm::Kind::status, arguments, 2);
+}
+
+void RedisSession::log(const RespArguments& arguments) {
+  stage_pair(stage_reply(StagedReply::Form::ok), shm::Kind::log, arguments, 2);
+}
+
+void RedisSession::unset(const RespArguments& arguments) {
+  StagedRecord& record =
+      stage_record(stage_reply(StagedReply::Form::ok), shm::Kind::status, Operation::unset);
+  record.directory = arguments[1];
+  record.key = arguments[2];
+  record.key_bytes = arguments.bytes(2);
+  record.skipped = arguments.skipped(2);
+}
+
+}  // namespace mayfly::ingestd
