@@ -1,0 +1,95 @@
+#include "relayd/log_scan.h"
+
+#include <memory>
+#include <utility>
+
+namespace mayfly::relayd {
+namespace {
+
+constexpr std::uint64_t kSliceBytes = 128 << 10;
+constexpr std::size_t kMaxQueuedBytes = 256 << 10;
+constexpr std::size_t kResumeBelow = 64 << 10;
+
+struct Scan : std::enable_shared_from_this<Scan> {
+  SegmentView& segment;
+  SliceRunner& slices;
+  ResponseWriterPtr response;
+  std::string name;
+  RecordQuery query;
+  StreamFormat format;
+  std::uint64_t instance = 0;
+  std::uint64_t incarnation = 0;
+  std::uint64_t until_seq = 0;
+  shm::Cursor cursor;
+
+  Scan(const ApiParts& parts, ResponseWriterPtr to, std::string directory, RecordQuery wish,
+       StreamFormat form)
+      : segment(parts.segment),
+        slices(parts.slices),
+        response(std::move(to)),
+        name(std::move(directory)),
+        query(std::move(wish)),
+        format(form) {}
+
+  /// Where the query's first record is; on a pool thread, since it may have to look at everything.
+  void seek(shm::Reader* reader) {
+    const auto directory = reader != nullptr ? reader->find(name) : std::nullopt;
+    if (!directory) return;
+    instance = reader->info().instance;
+    incarnation = directory->incarnation;
+    until_seq = directory->next_seq;
+    if (query.last) {
+      const auto filter = [this](const shm::RecordView& record) { return query.matches(record); };
+      cursor.next_seq = *query.last == 0 ? until_seq : reader->seek_last(*directory, *query.last, filter);
+    } else if (query.since_ns) {
+      cursor.next_seq = reader->seek_time(*directory, *query.since_ns);
+    }
+  }
+
+  void schedule() {
+    slices.add([self = shared_from_this()] { return self->slice(); });
+  }
+
+  bool slice() {
+    if (response->closed()) return false;
+    shm::Reader* reader = segment.current();
+    const auto directory = reader != nullptr ? reader->find(name) : std::nullopt;
+    const bool same = directory && segment.instance() == instance && directory->incarnation == incarnation;
+    if (!same || cursor.next_seq >= until_seq) return finish();
+    std::string out;
+    const auto sink = [&](const shm::RecordView& record) {
+      if (query.matches(record)) {
+        append_stream_record(out, format, SharedRecord(record, shm::Kind::log, 0), {});
+      }
+      return out.size() < kMaxQueuedBytes;
+    };
+    shm::ReadLimits limits;
+    limits.until_seq = until_seq;
+    limits.max_bytes = kSliceBytes;
+    const shm::ReadResult result = reader->read(*directory, cursor, limits, sink);
+    response->write(out);
+    if (result.reached_end && out.size() < kMaxQueuedBytes) return finish();
+    if (response->queued() <= kMaxQueuedBytes) return true;
+    response->on_drain(kResumeBelow, [self = shared_from_this()] { self->schedule(); });
+    return false;
+  }
+
+  bool finish() {
+    response->end();
+    return false;
+  }
+};
+
+}  // namespace
+
+void scan_log(const ApiParts& parts, ResponseWriterPtr response, const std::string& directory,
+              const RecordQuery& query, StreamFormat format) {
+  const auto scan = std::make_shared<Scan>(parts, std::move(response), directory, query, format);
+  parts.pool.run([scan](shm::Reader* reader) { scan->seek(reader); },
+                 [scan] {
+                   scan->response->begin(200, data_headers(content_type(scan->format)));
+                   scan->schedule();
+                 });
+}
+
+}  // namespace mayfly::relayd

@@ -1,0 +1,205 @@
+#include "relayd/metrics.h"
+
+#include <charconv>
+#include <cmath>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "common/json_view.h"
+#include "common/text.h"
+#include "relayd/metrics_text.h"
+
+namespace mayfly::relayd {
+namespace {
+
+using Directories = std::vector<shm::DirectoryInfo>;
+
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+
+/// One row a number of DirectoryInfo.
+struct Row {
+  std::string_view name;
+  std::string_view help;
+  std::uint64_t shm::DirectoryInfo::*member;
+};
+
+constexpr Row kCounters[] = {
+    {"mayfly_records_stored_total", "Records stored.", &shm::DirectoryInfo::stored},
+    {"mayfly_records_replaced_total", "Status values replaced by a newer one.",
+     &shm::DirectoryInfo::replaced},
+};
+
+constexpr Row kGauges[] = {
+    {"mayfly_directory_keys", "Live keys.", &shm::DirectoryInfo::keys},
+    {"mayfly_directory_bytes", "Bytes of live keys and values.", &shm::DirectoryInfo::bytes},
+    {"mayfly_directory_records", "Live records.", &shm::DirectoryInfo::records},
+};
+
+struct QuotaRow {
+  std::string_view name;
+  std::uint64_t shm::Quotas::*member;
+  bool log_only = false;
+};
+
+constexpr QuotaRow kQuotaRows[] = {
+    {"mayfly_quota_keys", &shm::Quotas::max_keys},
+    {"mayfly_quota_key_bytes", &shm::Quotas::max_key_bytes},
+    {"mayfly_quota_value_bytes", &shm::Quotas::max_value_bytes},
+    {"mayfly_quota_total_bytes", &shm::Quotas::max_total_bytes},
+    {"mayfly_quota_bytes_per_key", &shm::Quotas::max_bytes_per_key},
+    {"mayfly_quota_events_per_key", &shm::Quotas::max_events_per_key, true},
+    {"mayfly_quota_age_seconds", &shm::Quotas::max_age_seconds},
+};
+
+void put_rows(MetricsText& text, const Row& row, const Directories& directories) {
+  for (const auto& directory : directories) {
+    text.sample({{"kind", shm::kind_name(directory.kind)}, {"directory", directory.name}},
+                directory.*row.member);
+  }
+}
+
+/// All causes, so that each starts at 0; what named no directory under directory="".
+void put_dropped(MetricsText& text, const Directories& directories, const shm::SegmentInfo& segment) {
+  text.counter("mayfly_records_dropped_total", "Records not stored, by cause.");
+  for (std::size_t i = 0; i < shm::kDropCauses; ++i) {
+    text.sample({{"kind", ""}, {"directory", ""}, {"cause", shm::kDropCauseNames[i]}},
+                segment.unattributed[i]);
+  }
+  for (const auto& directory : directories) {
+    for (std::size_t i = 0; i < shm::kDropCauses; ++i) {
+      text.sample({{"kind", shm::kind_name(directory.kind)},
+                   {"directory", directory.name},
+                   {"cause", shm::kDropCauseNames[i]}},
+                  directory.dropped[i]);
+    }
+  }
+}
+
+void put_evicted(MetricsText& text, const Directories& directories) {
+  text.counter("mayfly_records_evicted_total", "Stored records that live no more, by cause.");
+  for (const auto& directory : directories) {
+    for (std::size_t i = 0; i < shm::kEvictCauses; ++i) {
+      text.sample({{"kind", shm::kind_name(directory.kind)},
+                   {"directory", directory.name},
+                   {"cause", shm::kEvictCauseNames[i]}},
+                  directory.evicted[i]);
+    }
+  }
+}
+
+void put_quotas(MetricsText& text, const Directories& directories) {
+  for (const auto& row : kQuotaRows) {
+    text.gauge(row.name, "Quota in force.");
+    for (const auto& directory : directories) {
+      if (row.log_only && directory.kind != shm::Kind::log) continue;
+      text.sample({{"kind", shm::kind_name(directory.kind)}, {"directory", directory.name}},
+                  directory.quotas.*row.member);
+    }
+  }
+}
+
+void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
+  std::uint64_t connections = 0;
+  for (const auto& worker : segment.workers) connections += worker.connections;
+  text.gauge("mayfly_ingest_connections", "Open connections of ingestd.");
+  text.sample({}, connections);
+  text.gauge("mayfly_segment_bytes", "Size of the data segment.");
+  text.sample({}, segment.bytes);
+  text.gauge("mayfly_segment_free_bytes", "Bytes in free pages of the data segment.");
+  text.sample({}, segment.pages_free * segment.page_bytes);
+  text.gauge("mayfly_writer_epoch", "How often a writer has attached to the data segment.");
+  text.sample({}, segment.epoch);
+}
+
+std::string seconds_text(std::uint64_t ns) {
+  std::string fraction = std::to_string(ns % kNsPerSecond);
+  fraction.insert(0, 9 - fraction.size(), '0');
+  return std::to_string(ns / kNsPerSecond) + "." + fraction;
+}
+
+/// One status key as the scrape shows it.
+struct StatusSample {
+  std::string_view directory;
+  std::string key;  // as a label
+  std::optional<std::string> value;
+  std::uint64_t time_ns = 0;
+};
+
+/// A directory's keys. Two keys may look the same once escaped; a series must not come twice.
+void collect_status(const shm::Reader::Snapshot& snapshot, const shm::DirectoryInfo& directory,
+                    std::uint64_t boot_now_ns, std::vector<StatusSample>& out) {
+  std::unordered_set<std::string> seen;
+  const std::uint64_t stale_seconds = directory.quotas.stale_after_seconds;
+  for (const auto& record : snapshot.records) {
+    StatusSample sample{directory.name, escape_invalid_utf8(record.key), {}, record.time_ns};
+    if (!seen.insert(sample.key).second) continue;
+    const std::uint64_t age_ns = boot_now_ns > record.boot_ns ? boot_now_ns - record.boot_ns : 0;
+    const bool stale = stale_seconds != 0 && age_ns / kNsPerSecond >= stale_seconds;
+    if (!stale) sample.value = sample_value(record.value);
+    out.push_back(std::move(sample));
+  }
+}
+
+void put_status(MetricsText& text, const std::vector<StatusSample>& samples) {
+  text.gauge("mayfly_status", "Status values that are numbers.");
+  for (const auto& sample : samples) {
+    if (sample.value) text.sample({{"directory", sample.directory}, {"key", sample.key}}, *sample.value);
+  }
+  text.gauge("mayfly_status_last_write_timestamp_seconds", "When the status was written.");
+  for (const auto& sample : samples) {
+    text.sample({{"directory", sample.directory}, {"key", sample.key}}, seconds_text(sample.time_ns));
+  }
+}
+
+}  // namespace
+
+std::string_view metrics_content_type(MetricsFormat format) {
+  return format == MetricsFormat::open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                               : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+std::optional<std::string> sample_value(std::string_view value) {
+  if (value.size() > 1 && value[0] == '+' && value[1] != '-') value.remove_prefix(1);
+  // from_chars also takes "inf" and "nan": a number begins with a digit, after a sign or a point.
+  const std::size_t first = value.find_first_not_of("-.");
+  if (first == std::string_view::npos || value[first] < '0' || value[first] > '9') return std::nullopt;
+  double number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number))
+    return std::nullopt;
+  char buffer[64];
+  const auto written = std::to_chars(buffer, buffer + sizeof(buffer), number);
+  return std::string(buffer, written.ptr);
+}
+
+std::string render_metrics(shm::Reader* reader, const shm::Clocks& clocks, MetricsFormat format) {
+  MetricsText text(format);
+  text.gauge("mayfly_build_info", "The program's version.");
+  text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
+  if (reader == nullptr) return text.finish();
+  const shm::SegmentInfo segment = reader->info();
+  const Directories directories = reader->directories();
+  for (const auto& row : kCounters) {
+    text.counter(row.name, row.help);
+    put_rows(text, row, directories);
+  }
+  put_dropped(text, directories, segment);
+  put_evicted(text, directories);
+  for (const auto& row : kGauges) {
+    text.gauge(row.name, row.help);
+    put_rows(text, row, directories);
+  }
+  put_quotas(text, directories);
+  put_segment(text, segment);
+  std::vector<StatusSample> samples;
+  const std::uint64_t reference = age_reference_ns(segment, clocks.boot_ns());
+  for (const auto& directory : directories) {
+    if (directory.kind != shm::Kind::status) continue;
+    collect_status(reader->snapshot(directory), directory, reference, samples);
+  }
+  put_status(text, samples);
+  return text.finish();
+}
+
+}  // namespace mayfly::relayd

@@ -1,0 +1,24 @@
+// The scrape: what a segment says, as Prometheus text 0.0.4 or OpenMetrics 1.0. Pure but for the reader.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "shm/clock.h"
+#include "shm/reader.h"
+
+namespace mayfly::relayd {
+
+enum class MetricsFormat { prometheus, open_metrics };
+
+std::string_view metrics_content_type(MetricsFormat format);
+
+/// `reader` null: what can be said without a segment. Any thread that owns the reader.
+std::string render_metrics(shm::Reader* reader, const shm::Clocks& clocks, MetricsFormat format);
+
+/// A status value as a sample: finite decimal numbers only, in one spelling.
+std::optional<std::string> sample_value(std::string_view value);
+
+}  // namespace mayfly::relayd

@@ -1,0 +1,128 @@
+#include "relayd/relay.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "common/http_server.h"
+#include "common/loop_timer.h"
+#include "relayd/quota_sync.h"
+#include "relayd/read_api.h"
+#include "shm/control.h"
+
+namespace mayfly::relayd {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{1000};
+
+}  // namespace
+
+/// In the order in which they need each other.
+struct Relay::Parts {
+  RelayConfig config;
+  std::unique_ptr<shm::ControlWriter> control;
+  std::optional<shm::Rules> rules;  // in force
+  SegmentView segment;
+  ReadPool pool;
+  SliceRunner slices;
+  FollowHub follow;
+  ReadApi api;
+  HttpServer server;
+  std::optional<QuotaSync> quotas;
+  LoopTimer tick;
+  std::string address;
+
+  Parts(uv_loop_t* loop, const RelayOptions& options, const shm::Clocks& clocks,
+        std::unique_ptr<shm::ControlWriter> writer)
+      : config(options.config),
+        control(std::move(writer)),
+        rules(control->state().rules),
+        segment(options.paths.data, clocks),
+        pool(loop, options.paths.data, clocks),
+        slices(loop),
+        follow(loop, options.paths.data, segment, slices,
+               [this](bool waiting) { control->set_waiting(waiting); }),
+        api({segment, pool, slices, follow, [this] { return rules ? &*rules : nullptr; }}),
+        server(loop, server_options(config),
+               [this](HttpRequest request, ResponseWriterPtr response) {
+                 api.handle(std::move(request), std::move(response));
+               }),
+        tick(loop, [this] {
+          control->heartbeat();
+          segment.current();
+          follow.tick();
+        }) {
+    control->set_waiting(false);  // a predecessor that was killed may have left it set
+    control->heartbeat();
+    tick.start(kTick, kTick);
+  }
+
+  static HttpServerOptions server_options(const RelayConfig& config) {
+    HttpServerOptions options;
+    options.hosts = config.hosts;
+    return options;
+  }
+
+  shm::Status listen(const RelayOptions& options);
+  shm::Status sync_quotas(uv_loop_t* loop);
+};
+
+shm::Status Relay::Parts::listen(const RelayOptions& options) {
+  for (const int fd : options.sockets) {
+    if (auto status = server.listen_fd(fd); !status.ok()) return status;
+  }
+  for (const int fd : options.unix_sockets) {
+    if (auto status = server.listen_fd(fd); !status.ok()) return status;
+  }
+  if (options.sockets.empty() && config.listen) {
+    const auto port = server.listen_tcp(config.listen->host, config.listen->port);
+    if (!port.ok()) return port.error().in("--relay");
+    const bool v6 = config.listen->host.find(':') != std::string::npos;
+    address = "http://" + (v6 ? "[" + config.listen->host + "]" : config.listen->host) + ":" +
+              std::to_string(port.value());
+  }
+  const std::string path = config.listen_unix.value_or(options.paths.relay_socket);
+  if (!options.unix_sockets.empty() || path.empty()) return {};
+  return server.listen_unix(path, config.socket_mode, config.socket_group);
+}
+
+shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
+  if (config.quota_url.empty()) {
+    spdlog::warn("no hub is configured: quotas stay as they are{}", rules ? "" : " (none)");
+    return {};
+  }
+  quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key}, QuotaPace{}, rules,
+                 [this](const shm::Rules& news) {
+                   const auto published = control->publish(news);
+                   if (published.ok()) rules = control->state().rules;
+                   return published;
+                 });
+  return quotas->start();
+}
+
+shm::Result<std::unique_ptr<Relay>> Relay::start(uv_loop_t* loop, RelayOptions options) {
+  const shm::Clocks& clocks = options.clocks != nullptr ? *options.clocks : shm::system_clocks();
+  shm::ControlOptions control_options;
+  control_options.path = options.paths.control;
+  control_options.clocks = &clocks;
+  control_options.require_memory_backed = options.require_memory_backed;
+  auto control = shm::ControlWriter::open(control_options);
+  if (!control.ok()) return control.error().in("the control segment");
+  if (!control.value()->set_aside().empty()) {
+    spdlog::warn("an unusable control segment was set aside as {}", control.value()->set_aside());
+  }
+  auto parts = std::make_unique<Parts>(loop, options, clocks, std::move(control.value()));
+  if (auto status = parts->listen(options); !status.ok()) return status.error();
+  if (auto status = parts->sync_quotas(loop); !status.ok()) return status.error();
+  return std::unique_ptr<Relay>(new Relay(std::move(parts)));
+}
+
+Relay::Relay(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Relay::~Relay() { parts_->server.close(); }
+
+const std::string& Relay::address() const { return parts_->address; }
+
+}  // namespace mayfly::relayd
