@@ -1,0 +1,181 @@
+#include "cli/local_tail.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "cli/output.h"
+#include "cli/source.h"
+
+namespace mayfly::cli {
+
+using shm::Errc;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kBusyPoll{1};
+constexpr milliseconds kIdlePoll{10};
+constexpr milliseconds kIdleAfter{2000};     // without news
+constexpr milliseconds kReplacedCheck{200};  // is the path still this segment?
+constexpr milliseconds kAbsentPoll{50};
+
+// Errors that pass while a segment is being made.
+bool may_pass(Errc code) { return code == Errc::not_found || code == Errc::not_ready; }
+
+}  // namespace
+
+LocalTail::LocalTail(const Globals& globals, const RecordQuery& query)
+    : globals_(globals), query_(query), printer_(globals), last_news_(Clock::now()) {}
+
+int LocalTail::run() {
+  bool told_waiting = false;
+  for (;;) {
+    const auto found = attach();
+    if (found == Found::never || (found == Found::not_yet && !query_.follow)) return complain(complaint_);
+    if (found == Found::not_yet) {
+      if (!told_waiting) complain(complaint_ + "; waiting for it");
+      told_waiting = true;
+      std::this_thread::sleep_for(kAbsentPoll);
+      continue;
+    }
+    const bool busy = drain();
+    if (output_gone_) return kFailed;
+    if (!query_.follow) return kOk;
+    pause(busy);
+  }
+}
+
+LocalTail::Found LocalTail::attach() {
+  const auto now = Clock::now();
+  if (reader_ && now - last_replaced_check_ >= kReplacedCheck) {
+    last_replaced_check_ = now;
+    if (reader_->replaced()) {
+      reader_.reset();
+      directory_.reset();
+    }
+  }
+  if (!reader_) {
+    auto opened = open_segment(globals_);
+    if (!opened) {
+      complaint_ = opened.error().text;
+      return may_pass(opened.error().code) ? Found::not_yet : Found::never;
+    }
+    reader_.emplace(std::move(opened.value()));
+    instance_ = reader_->info().instance;
+  }
+  // Nothing was committed: nothing can have changed.
+  if (directory_ && reader_->generation(directory_->id) == seen_generation_) return Found::yes;
+  return locate();
+}
+
+LocalTail::Found LocalTail::locate() {
+  auto info = find_directory(*reader_, query_.directory, shm::Kind::log);
+  if (!info) {
+    complaint_ = info.error().text;
+    directory_.reset();
+    // A directory of the other kind may be removed one day, but nobody waits for that.
+    return reader_->find(query_.directory) ? Found::never : Found::not_yet;
+  }
+  const bool same = directory_ && directory_->incarnation == info.value().incarnation;
+  if (!same) begin(info.value());
+  directory_ = std::move(info.value());
+  return Found::yes;
+}
+
+void LocalTail::begin(const shm::DirectoryInfo& info) {
+  cursor_ = {};
+  seen_generation_ = 0;
+  expected_ordinal_.reset();
+  if (began_before_) {
+    // Another segment or another life of the directory: all of it is news.
+    printer_.gap(std::nullopt, "replaced");
+    expected_seq_ = 0;
+    return;
+  }
+  began_before_ = true;
+  cursor_.next_seq = start_seq(info);
+  expected_seq_ = info.next_seq;
+  if (query_.key && query_.follow) learn_ordinal(info);
+}
+
+std::uint64_t LocalTail::start_seq(const shm::DirectoryInfo& info) {
+  std::uint64_t start = 0;
+  if (query_.since_ns) start = reader_->seek_time(info, *query_.since_ns);
+  if (!query_.last) return start;
+  if (*query_.last == 0) return info.next_seq;
+  const auto matches = [this](const shm::RecordView& record) { return query_.matches(record); };
+  return std::max(start, reader_->seek_last(info, *query_.last, matches));
+}
+
+// Where the key stands now: its next record carries the ordinal after this one's.
+void LocalTail::learn_ordinal(const shm::DirectoryInfo& info) {
+  const auto is_key = [this](const shm::RecordView& record) { return record.key == *query_.key; };
+  shm::Cursor cursor;
+  cursor.next_seq = reader_->seek_last(info, 1, is_key);
+  shm::ReadLimits limits;
+  limits.until_seq = info.next_seq;
+  expected_ordinal_ = 0;
+  for (bool end = false; !end;) {
+    end = reader_
+              ->read(info, cursor, limits,
+                     [&](const shm::RecordView& record) {
+                       if (is_key(record)) expected_ordinal_ = record.ordinal + 1;
+                       return true;
+                     })
+              .reached_end ||
+          cursor.next_seq >= info.next_seq;
+  }
+}
+
+// True when there was anything.
+bool LocalTail::drain() {
+  const auto generation = reader_->generation(directory_->id);
+  if (generation == seen_generation_) return false;
+  bool any = false;
+  for (bool end = false; !end && !output_gone_;) {
+    const auto result = reader_->read(*directory_, cursor_, {}, [&](const shm::RecordView& record) {
+      any = true;
+      return take(record);
+    });
+    end = result.reached_end;
+    if (!printer_.flush()) output_gone_ = true;
+  }
+  seen_generation_ = generation;
+  return any;
+}
+
+bool LocalTail::take(const shm::RecordView& record) {
+  count_missed(record);
+  if (!query_.matches(record)) return true;
+  if (missed_ > 0) {
+    if (!printer_.gap(missed_)) output_gone_ = true;
+    missed_ = 0;
+  }
+  if (!printer_.record(record)) output_gone_ = true;
+  return !output_gone_;
+}
+
+// What lies before the follow's start was evicted before anybody asked: no gap.
+void LocalTail::count_missed(const shm::RecordView& record) {
+  if (!query_.key) {
+    if (expected_seq_ != 0 && record.seq > expected_seq_) missed_ += record.seq - expected_seq_;
+    if (expected_seq_ == 0 || record.seq >= expected_seq_) expected_seq_ = record.seq + 1;
+    return;
+  }
+  if (record.key != *query_.key) return;
+  if (record.seq < expected_seq_) return;  // of the newest that are shown first
+  if (expected_ordinal_ && record.ordinal != *expected_ordinal_) {
+    // A key that was evicted whole and born again counts from 0 anew.
+    const bool reborn = static_cast<std::int32_t>(record.ordinal - *expected_ordinal_) < 0;
+    missed_ += reborn ? record.ordinal : record.ordinal - *expected_ordinal_;
+  }
+  expected_ordinal_ = record.ordinal + 1;
+}
+
+void LocalTail::pause(bool was_busy) {
+  const auto now = Clock::now();
+  if (was_busy) last_news_ = now;
+  std::this_thread::sleep_for(now - last_news_ < kIdleAfter ? kBusyPoll : kIdlePoll);
+}
+
+}  // namespace mayfly::cli
