@@ -1,0 +1,172 @@
+#include "bench/host.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "bench/timing.h"
+
+namespace mayfly::bench {
+
+namespace {
+
+constexpr int kPatienceMs = 10'000;
+constexpr int kFirstHandedOver = 3;  // of the LISTEN_FDS protocol
+
+template <class Address>
+const sockaddr* generic(const Address& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+void await(int fd, short events, const char* what) {
+  pollfd wait{fd, events, 0};
+  if (poll(&wait, 1, kPatienceMs) <= 0) give_up(std::string(what) + ": nothing within 10 s");
+}
+
+}  // namespace
+
+Host::Host(std::string program, std::string memory, const shm::Quotas& quotas)
+    : program_(std::move(program)), memory_(std::move(memory)) {
+  std::filesystem::create_directory(scratch_.file("segments"));
+  shm::ControlOptions options;
+  options.path = scratch_.file("segments/control");
+  auto opened = shm::ControlWriter::open(options);
+  if (!opened.ok()) give_up(opened.error().text);
+  control_ = std::move(opened.value());
+  shm::Rule any;
+  any.pattern = true;
+  any.name = "*";
+  any.quotas = quotas;
+  const auto published = control_->publish({"bench", false, {any}});
+  if (!published.ok()) give_up(published.error().text);
+  open_listener();
+  open_notify_socket();
+}
+
+Host::~Host() {
+  if (child_ > 0) kill_ingestd();
+  for (const int fd : {listener_, notify_}) {
+    if (fd >= 0) close(fd);
+  }
+}
+
+void Host::open_listener() {
+  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(listener_, generic(address), sizeof address) != 0 || listen(listener_, 128) != 0)
+    give_up("cannot listen");
+}
+
+void Host::open_notify_socket() {
+  notify_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", scratch_.file("notify").c_str());
+  if (bind(notify_, generic(address), sizeof address) != 0) give_up("cannot bind the notification socket");
+}
+
+void Host::execute() {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (listener_ == kFirstHandedOver)
+    fcntl(listener_, F_SETFD, 0);
+  else
+    dup2(listener_, kFirstHandedOver);
+  std::vector<std::string> environment = {"LISTEN_FDS=1", "LISTEN_FDNAMES=ingest",
+                                          "LISTEN_PID=" + std::to_string(getpid()),
+                                          "NOTIFY_SOCKET=" + scratch_.file("notify")};
+  std::vector<std::string> arguments = {program_, "--runtime-dir", scratch_.path(), "--memory", memory_};
+  const auto pointers = [](std::vector<std::string>& strings) {
+    std::vector<char*> all;
+    all.reserve(strings.size() + 1);
+    for (auto& text : strings) all.push_back(text.data());
+    all.push_back(nullptr);
+    return all;
+  };
+  execve(program_.c_str(), pointers(arguments).data(), pointers(environment).data());
+  _exit(127);
+}
+
+void Host::start_ingestd() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) give_up("no pipe");
+  ready_ = false;
+  child_ = fork();
+  if (child_ < 0) give_up("cannot fork");
+  if (child_ == 0) execute();
+  close(ends[1]);
+  await(ends[0], POLLIN, "executing ingestd");  // its end: the child's copy was closed by exec
+  close(ends[0]);
+}
+
+bool Host::is_ready() {
+  char text[512];
+  ssize_t length = 0;
+  while (!ready_ && (length = recv(notify_, text, sizeof text, MSG_DONTWAIT)) > 0) {
+    ready_ =
+        std::string_view(text, static_cast<std::size_t>(length)).find("READY=1") != std::string_view::npos;
+  }
+  return ready_;
+}
+
+void Host::wait_ready() {
+  while (!is_ready()) await(notify_, POLLIN, "READY=1 from ingestd");
+}
+
+std::uint64_t Host::kill_ingestd() {
+  const std::uint64_t begin = mono_ns();
+  kill(child_, SIGKILL);
+  while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  child_ = -1;
+  const std::uint64_t took = mono_ns() - begin;
+  char rest[512];  // what it still said is not its successor's
+  while (recv(notify_, rest, sizeof rest, MSG_DONTWAIT) > 0) {
+  }
+  return took;
+}
+
+int Host::connect_client() const {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, generic(address), sizeof address) != 0) give_up("cannot connect");
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  return fd;
+}
+
+shm::Reader Host::reader() const {
+  auto opened = shm::Reader::open(segment());
+  if (!opened.ok()) give_up(opened.error().text);
+  return std::move(opened.value());
+}
+
+void send_all(int fd, const std::string& text) {
+  std::size_t sent = 0;
+  while (sent < text.size()) {
+    const ssize_t now = send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+    if (now >= 0) {
+      sent += static_cast<std::size_t>(now);
+    } else if (errno == EAGAIN) {
+      await(fd, POLLOUT, "sending");
+    } else if (errno != EINTR) {
+      give_up(std::string("sending: ") + std::strerror(errno));
+    }
+  }
+}
+
+}  // namespace mayfly::bench
