@@ -128,7 +128,9 @@ void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_byt
   }
   ensure_undo(worker, undo);
   refresh();
-  if (replaces) kill_replaced(worker, *key.entry);
+  if (!replaces) return;
+  if (key.entry == nullptr) corrupt("a status key went with another's record");
+  kill_replaced(worker, *key.entry);
 }
 
 void Directory::stamp_times(WorkerState& worker, RecordHeader& header) {

@@ -9,10 +9,6 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef MAYFLY_STORE_HOOK
-#include <source_location>
-#endif
-
 namespace mayfly::shm {
 
 using Word = std::uint64_t;
@@ -20,11 +16,19 @@ static_assert(__atomic_always_lock_free(sizeof(Word), nullptr), "shared words mu
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the segment format is little-endian");
 
 #ifdef MAYFLY_STORE_HOOK
-#define MAYFLY_SITE , std::source_location site = std::source_location::current()
+#define MAYFLY_SITE , StoreSite site = StoreSite::here()
 #define MAYFLY_PASS_SITE , site
-using StoreHook = void (*)(const std::source_location& site);
+/// Where in the source a store is; std::source_location is beyond the linter's compiler.
+struct StoreSite {
+  const char* file;
+  int line;
+  static constexpr StoreSite here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+using StoreHook = void (*)(const StoreSite& site);
 inline StoreHook g_store_hook = nullptr;
-inline void report_store(const std::source_location& site) {
+inline void report_store(const StoreSite& site) {
   if (g_store_hook != nullptr) g_store_hook(site);
 }
 #else

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <map>
 #include <set>
-#include <source_location>
 
 #include "tests/shm/rig.h"
 
@@ -70,7 +69,7 @@ class Enumerator {
     image_.resize(rig_->memory.size());
     again_.resize(rig_->memory.size());
     current_ = this;
-    g_store_hook = [](const std::source_location& site) { current_->on_store(site); };
+    g_store_hook = [](const StoreSite& site) { current_->on_store(site); };
     add(Kind::log);
     add(Kind::status);
   }
@@ -271,12 +270,11 @@ class Enumerator {
     return s;
   }
 
-  void on_store(const std::source_location& site) {
+  void on_store(const StoreSite& site) {
     if (countdown_ > 0 && --countdown_ == 0) throw KilledAgain{};
     if (!armed_) return;
-    const std::string name =
-        std::string(site.file_name()).substr(std::string(site.file_name()).rfind('/') + 1) + ":" +
-        std::to_string(site.line());
+    const std::string name = std::string(site.file).substr(std::string(site.file).rfind('/') + 1) + ":" +
+                             std::to_string(site.line);
     std::uint64_t& at_site = g_tally.sites[name];
     std::uint64_t& in_situation = g_tally.situations[situation()];
     const bool rare = at_site < wanted_ || in_situation < wanted_ / 4;
