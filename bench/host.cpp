@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "bench/timing.h"
@@ -30,9 +32,14 @@ const sockaddr* generic(const Address& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
-void await(int fd, short events, const char* what) {
+bool comes(int fd, short events) {
   pollfd wait{fd, events, 0};
-  if (poll(&wait, 1, kPatienceMs) <= 0) give_up(std::string(what) + ": nothing within 10 s");
+  return poll(&wait, 1, kPatienceMs) > 0;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 }  // namespace
@@ -51,24 +58,25 @@ Host::Host(std::string program, std::string memory, const shm::Quotas& quotas)
   any.quotas = quotas;
   const auto published = control_->publish({"bench", false, {any}});
   if (!published.ok()) give_up(published.error().text);
-  open_listener();
+  listener_ = open_listener();
+  redis_ = open_listener();
   open_notify_socket();
 }
 
 Host::~Host() {
   if (child_ > 0) kill_ingestd();
-  for (const int fd : {listener_, notify_}) {
+  for (const int fd : {listener_, redis_, notify_}) {
     if (fd >= 0) close(fd);
   }
 }
 
-void Host::open_listener() {
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int Host::open_listener() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener_, generic(address), sizeof address) != 0 || listen(listener_, 128) != 0)
-    give_up("cannot listen");
+  if (bind(fd, generic(address), sizeof address) != 0 || listen(fd, 128) != 0) give_up("cannot listen");
+  return fd;
 }
 
 void Host::open_notify_socket() {
@@ -81,14 +89,16 @@ void Host::open_notify_socket() {
 
 void Host::execute() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (listener_ == kFirstHandedOver)
-    fcntl(listener_, F_SETFD, 0);
-  else
-    dup2(listener_, kFirstHandedOver);
-  std::vector<std::string> environment = {"LISTEN_FDS=1", "LISTEN_FDNAMES=ingest",
+  // Copies above the two places, so that neither overwrites the other.
+  const int listeners[] = {fcntl(listener_, F_DUPFD_CLOEXEC, 10), fcntl(redis_, F_DUPFD_CLOEXEC, 10)};
+  for (int i = 0; i < 2; ++i) dup2(listeners[i], kFirstHandedOver + i);
+  std::vector<std::string> environment = {"LISTEN_FDS=2", "LISTEN_FDNAMES=ingest:redis",
                                           "LISTEN_PID=" + std::to_string(getpid()),
                                           "NOTIFY_SOCKET=" + scratch_.file("notify")};
   std::vector<std::string> arguments = {program_, "--runtime-dir", scratch_.path(), "--memory", memory_};
+  // Its log output would stand between the figures; it goes with the scratch directory.
+  const int log = open(scratch_.file("ingestd.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log >= 0) dup2(log, STDERR_FILENO);
   const auto pointers = [](std::vector<std::string>& strings) {
     std::vector<char*> all;
     all.reserve(strings.size() + 1);
@@ -108,7 +118,8 @@ void Host::start_ingestd() {
   if (child_ < 0) give_up("cannot fork");
   if (child_ == 0) execute();
   close(ends[1]);
-  await(ends[0], POLLIN, "executing ingestd");  // its end: the child's copy was closed by exec
+  if (!comes(ends[0], POLLIN))
+    give_up("ingestd was not executed within 10 s");  // its end: the child's copy was closed by exec
   close(ends[0]);
 }
 
@@ -123,7 +134,10 @@ bool Host::is_ready() {
 }
 
 void Host::wait_ready() {
-  while (!is_ready()) await(notify_, POLLIN, "READY=1 from ingestd");
+  while (!is_ready()) {
+    if (!comes(notify_, POLLIN))
+      give_up("ingestd is not ready after 10 s; it says: " + contents(scratch_.file("ingestd.log")));
+  }
 }
 
 std::uint64_t Host::kill_ingestd() {
@@ -162,7 +176,7 @@ void send_all(int fd, const std::string& text) {
     if (now >= 0) {
       sent += static_cast<std::size_t>(now);
     } else if (errno == EAGAIN) {
-      await(fd, POLLOUT, "sending");
+      if (!comes(fd, POLLOUT)) give_up("sending: no progress within 10 s");
     } else if (errno != EINTR) {
       give_up(std::string("sending: ") + std::strerror(errno));
     }

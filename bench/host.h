@@ -42,7 +42,7 @@ class Host {
   void set_waiting(bool waiting) { control_->set_waiting(waiting); }
 
  private:
-  void open_listener();
+  static int open_listener();
   void open_notify_socket();
   [[noreturn]] void execute();
 
@@ -51,6 +51,7 @@ class Host {
   std::string memory_;
   std::unique_ptr<shm::ControlWriter> control_;
   int listener_ = -1;
+  int redis_ = -1;  // handed over so that ingestd opens no port of its own
   int notify_ = -1;
   pid_t child_ = -1;
   bool ready_ = false;

@@ -73,8 +73,7 @@ LocalTail::Found LocalTail::locate() {
   if (!info) {
     complaint_ = info.error().text;
     directory_.reset();
-    // A directory of the other kind may be removed one day, but nobody waits for that.
-    return reader_->find(query_.directory) ? Found::never : Found::not_yet;
+    return Found::not_yet;
   }
   const bool same = directory_ && directory_->incarnation == info.value().incarnation;
   if (!same) begin(info.value());

@@ -22,11 +22,8 @@ Result<shm::Reader> open_segment(const Globals& globals) {
 
 Result<shm::DirectoryInfo> find_directory(const shm::Reader& reader, const std::string& name,
                                           shm::Kind kind) {
-  auto found = reader.find(name);
-  if (!found) return Error{Errc::not_found, "no directory " + name};
-  if (found->kind != kind) {
-    return Error{Errc::not_found, name + " is a " + std::string(shm::kind_name(found->kind)) + " directory"};
-  }
+  auto found = reader.find(kind, name);
+  if (!found) return Error{Errc::not_found, "no " + std::string(shm::kind_name(kind)) + " directory " + name};
   return std::move(*found);
 }
 

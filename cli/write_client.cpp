@@ -123,6 +123,7 @@ void WriteClient::give_up(const std::string& trouble) {
   sent_ -= head_sent_;
   head_sent_ = 0;
   fd_.reset();
+  refused_in_a_row_ = state_ == State::connecting ? refused_in_a_row_ + 1 : 0;
   state_ = State::idle;
   // The next address at once; all of them again after a pause.
   if (next_target_ == 0) next_try_ = Clock::now() + kRetry;
@@ -212,13 +213,10 @@ void WriteClient::finish(milliseconds limit) {
   const auto until = Clock::now() + limit;
   queue("*1\r\n$7\r\nDROPPED\r\n", Entry::dropped);
   ask_for_barrier();
-  std::size_t idle_turns = 0;
-  while (Clock::now() < until && !done()) {
-    const bool was_idle = state_ == State::idle;
+  refused_in_a_row_ = 0;
+  // Refused twice at every address: nobody listens, where a daemon that restarts would keep us waiting.
+  while (Clock::now() < until && !done() && refused_in_a_row_ < 2 * targets_.size())
     turn(-1, milliseconds(100));
-    // Refused at every address: nobody listens, where a daemon that restarts would keep us waiting.
-    if (was_idle && state_ == State::idle && ++idle_turns > 2 * targets_.size()) break;
-  }
   summary_.unknown += in_flight_;
   in_flight_ = 0;
   for (const auto& queued : queue_) summary_.lost += queued.entry == Entry::record ? 1 : 0;

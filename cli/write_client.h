@@ -81,6 +81,7 @@ class WriteClient {
   State state_ = State::idle;
   supervisor::Fd fd_;
   Clock::time_point next_try_{};
+  std::size_t refused_in_a_row_ = 0;  // attempts to connect
   Clock::time_point last_progress_;
   std::string buffer_;
   std::size_t sent_ = 0;                // of buffer_; trimmed now and then

@@ -33,6 +33,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void check_timeouts(std::uint64_t now_ms);
   /// Cuts off at once.
   void close();
+  /// Sends what the socket takes now of what was written, then cuts off.
+  void break_off();
 
   // For the exchange in progress:
   void write(std::string_view data);

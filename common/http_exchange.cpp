@@ -112,7 +112,7 @@ void HttpExchange::abort() {
   stage_ = Stage::done;
   drain_ = nullptr;
   closed_ = nullptr;
-  connection_->close();
+  connection_->break_off();
 }
 
 void HttpExchange::complete(bool keep_alive) {

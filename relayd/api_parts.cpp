@@ -24,8 +24,7 @@ std::optional<NamedDirectory> find_directory(const ApiParts& parts, const ApiCal
                                              bool may_wait) {
   NamedDirectory named{call.target.segments[3], kind, std::nullopt};
   shm::Reader* reader = parts.segment.current();
-  if (reader != nullptr) named.info = reader->find(named.name);
-  if (named.info && named.info->kind != kind) named.info.reset();
+  if (reader != nullptr) named.info = reader->find(kind, named.name);
   if (named.info || is_listed(parts.rules(), kind, named.name, may_wait)) {
     if (named.info || reader != nullptr || may_wait) return named;
   }

@@ -22,8 +22,8 @@ shm::ReadLimits slice_limits() {
 FollowGroup::FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices)
     : name_(std::move(name)), kind_(kind), segment_(segment), slices_(slices) {
   shm::Reader* reader = segment_.current();
-  const auto directory = reader != nullptr ? reader->find(name_) : std::nullopt;
-  if (!directory || directory->kind != kind_) return;
+  const auto directory = reader != nullptr ? reader->find(kind_, name_) : std::nullopt;
+  if (!directory) return;
   identity_ = {segment_.instance(), directory->incarnation};
   head_.next_seq = directory->next_seq;
   directory_id_ = directory->id;
@@ -52,8 +52,8 @@ void FollowGroup::remove(const Subscriber* subscriber) {
 
 /// Where the directory is now. Tells everybody when it is another one than before.
 std::optional<shm::DirectoryInfo> FollowGroup::locate(shm::Reader& reader) {
-  auto directory = reader.find(name_);
-  there_ = directory && directory->kind == kind_;
+  auto directory = reader.find(kind_, name_);
+  there_ = directory.has_value();
   if (!there_) return std::nullopt;
   directory_id_ = directory->id;
   const DirectoryIdentity identity{segment_.instance(), directory->incarnation};

@@ -33,7 +33,7 @@ struct Scan : std::enable_shared_from_this<Scan> {
 
   /// Where the query's first record is; on a pool thread, since it may have to look at everything.
   void seek(shm::Reader* reader) {
-    const auto directory = reader != nullptr ? reader->find(name) : std::nullopt;
+    const auto directory = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
     if (!directory) return;
     instance = reader->info().instance;
     incarnation = directory->incarnation;
@@ -53,7 +53,7 @@ struct Scan : std::enable_shared_from_this<Scan> {
   bool slice() {
     if (response->closed()) return false;
     shm::Reader* reader = segment.current();
-    const auto directory = reader != nullptr ? reader->find(name) : std::nullopt;
+    const auto directory = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
     const bool same = directory && segment.instance() == instance && directory->incarnation == incarnation;
     if (!same || cursor.next_seq >= until_seq) return finish();
     std::string out;

@@ -61,8 +61,8 @@ void list_keys(RecordListing& listing, const std::string& prefix) {
 
 void read_listing(shm::Reader& reader, const std::string& name, const std::string& prefix,
                   const shm::Clocks& clocks, RecordListing& listing) {
-  const auto directory = reader.find(name);
-  if (!directory || directory->kind != shm::Kind::status) return;
+  const auto directory = reader.find(shm::Kind::status, name);
+  if (!directory) return;
   listing.snapshot = reader.snapshot(*directory);
   const std::uint64_t reference = age_reference_ns(reader.info(), clocks.boot_ns());
   listing.append = [reference](std::string& out, const shm::RecordView& record) {

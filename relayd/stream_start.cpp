@@ -39,8 +39,8 @@ StreamStart follow_from_now(shm::Reader& reader, const shm::DirectoryInfo& direc
 
 /// The start of the stream; where the directory is not there, of one that waits for it.
 StreamStart find_start(shm::Reader* reader, const NamedDirectory& named, const HistoryWish& wish) {
-  const auto directory = reader != nullptr ? reader->find(named.name) : std::nullopt;
-  if (!directory || directory->kind != named.kind) return {};
+  const auto directory = reader != nullptr ? reader->find(named.kind, named.name) : std::nullopt;
+  if (!directory) return {};
   StreamStart start = follow_from_now(*reader, *directory, wish.query);
   start.next_seq = std::min(start.next_seq, seek_history(*reader, *directory, wish));
   return start;

@@ -121,6 +121,7 @@ void Directory::sweep(WorkerState& worker) {
     if (sweep_page_ == kMaxPages || sweep_page_ == ref_page(now.head)) sweep_page_ = ref_page(now.tail);
     const Ref next = segment().line(sweep_page_).next;
     if (sweep_page_ == ref_page(now.head) || next == 0) return;
+    if (ref_page(next) >= segment().geometry().pages) corrupt("a page beyond the pages");
     if (!mergeable(sweep_page_, ref_page(next))) {
       sweep_page_ = ref_page(next);
       continue;

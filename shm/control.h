@@ -73,7 +73,7 @@ class ControlWriter {
   bool created() const;
   std::string set_aside() const;  // path of an unusable predecessor; empty: none
   ControlState state() const;
-  /// Makes `rules` the ones in force and wakes ControlReader::wait(). Errors: invalid.
+  /// Makes `rules` the ones in force and wakes ControlReader::wait(). Errors: invalid, corrupt.
   Status publish(const Rules& rules);
   /// "Somebody waits": asks the data segment's writer to wake its readers after commits. Any thread.
   void set_waiting(bool waiting);

@@ -65,7 +65,9 @@ void Directory::checkpoint(WorkerState& worker) {
 }
 
 void Directory::ensure_undo(WorkerState& worker, std::uint32_t changes) {
-  if (worker.txn.room() < changes) checkpoint(worker);
+  if (worker.txn.room() >= changes) return;
+  checkpoint(worker);
+  if (worker.txn.room() < changes) corrupt("more changes at once than the undo log holds");
 }
 
 std::string_view Directory::record_key(Ref ref, std::string& scratch) const {

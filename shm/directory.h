@@ -150,6 +150,7 @@ class Directory {
   bool at_end(Ref place) const { return place == now.head; }
   Ref normalise(Ref place) const;
   Ref after(Ref place) const;
+  Ref behind(Ref place, const RecordHeader& header) const;
   std::uint32_t pages_for(std::uint64_t size) const;
   Ref place_record(WorkerState& worker, std::uint64_t size);
   std::uint32_t open_page(WorkerState& worker, PageRole role, std::uint32_t fill);

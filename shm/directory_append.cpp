@@ -73,7 +73,7 @@ bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
     const std::uint32_t data = pages_for(size);
     const bool grow = key.entry == nullptr && !index_.has_room(key.hash);
     const std::uint32_t wanted = data + (grow ? index_.room_pages() : 0);
-    key.spare = data + kWriteUndo;
+    key.spare = 2 * data + kWriteUndo;
     if (worker.stash.size() < wanted) {
       const Word before = generation;
       if (!engine_.reserve_pages(worker, *this, wanted)) return false;

@@ -22,6 +22,7 @@ Ref Directory::normalise(Ref place) const {
   for (std::uint32_t steps = segment().geometry().pages; steps > 0; --steps) {
     if (place == now.head || place == 0) return now.head;
     const std::uint32_t page = ref_page(place);
+    if (page >= segment().geometry().pages) break;
     const bool continuation = page_role(load_relaxed(&segment().page_word(page))) == PageRole::continuation;
     if (page == ref_page(now.head)) {
       if (continuation) return now.head;
@@ -31,14 +32,20 @@ Ref Directory::normalise(Ref place) const {
     const PageLine& line = segment().line(page);
     if (!continuation && ref_offset(place) < line.fill) return place;
     place = line.next;
-    if (place == 0 || ref_page(place) >= segment().geometry().pages) break;
+    if (place == 0) break;
   }
   corrupt("the list of pages does not lead to its head");
 }
 
-/// The place after the record at `place`.
+/// The place after the record at `place`. Sequence rises from record to record: no walk is endless.
 Ref Directory::after(Ref place) const {
   const RecordHeader& header = record(place);
+  const Ref next = behind(place, header);
+  if (!at_end(next) && record(next).seq <= header.seq) corrupt("records out of order");
+  return next;
+}
+
+Ref Directory::behind(Ref place, const RecordHeader& header) const {
   const std::uint32_t page = ref_page(place);
   if (page_role(load_relaxed(&segment().page_word(page))) == PageRole::run) {
     const std::uint32_t last = last_of_run(page);

@@ -34,7 +34,9 @@ bool sane(const Geometry& g) {
 }  // namespace
 
 std::uint64_t Geometry::max_record_bytes() const {
-  const std::uint64_t run = std::uint64_t{std::min(undo_pairs - kUndoMargin * 2, pages / 4)} * page_bytes;
+  // Each page of a run is logged twice: its owner, and the link to it.
+  const std::uint64_t run =
+      std::uint64_t{std::min((undo_pairs - kUndoMargin * 2) / 2, pages / 4)} * page_bytes;
   return std::min(kMaxRecordBytes, run - kRecordHeaderBytes);
 }
 

@@ -144,6 +144,7 @@ void KeyIndex::grow(WorkerState& worker, Word hash, bool split) {
   const std::uint32_t old_root = ref_page(directory_.now.index_root);
   const std::uint32_t old_page = place_of(hash).page;
   const std::uint32_t page_depth = unpack(segment.line(old_page).fill).depth;
+  if (page_depth > old_depth) directory_.corrupt("an index page deeper than its root");
   const Word bit = Word{1} << page_depth;
   const IndexEntry* from = entries(old_page);
 

@@ -122,6 +122,9 @@ class Reader {
   SegmentInfo info() const;
   /// Open directories, sorted by kind (log first), then name. What is due by age is counted as evicted.
   std::vector<DirectoryInfo> directories() const;
+  /// One directory. Log and status are two spaces of names: both may have a directory of one name.
+  std::optional<DirectoryInfo> find(Kind kind, std::string_view name) const;
+  /// The one of that name; the log where there are two.
   std::optional<DirectoryInfo> find(std::string_view name) const;
   /// The commit generation of a directory slot; changes whenever anything there was committed.
   std::uint64_t generation(std::uint32_t id) const;

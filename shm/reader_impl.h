@@ -15,6 +15,32 @@ namespace mayfly::shm {
 /// What a visitor of records says.
 enum class Visit { go_on, stop };
 
+/// How often a read begins anew. A restart means that the writer turned over the pages in between:
+/// so many in a row are not met in practice. Without a commit in between it is damage: a few will do.
+class Attempts {
+ public:
+  Attempts(const SegmentView& view, std::uint32_t slot) : view_(view), slot_(slot) {}
+  /// True while another try makes sense.
+  bool again() {
+    const Word generation = view_.generation(slot_);
+    in_vain_ = begun_ > 0 && generation == generation_ ? in_vain_ + 1 : 0;
+    generation_ = generation;
+    if (begun_ >= kMost || in_vain_ >= kMostInVain) return false;
+    ++begun_;
+    return true;
+  }
+  std::uint32_t restarts() const { return begun_ - 1; }
+
+ private:
+  static constexpr std::uint32_t kMost = 64;
+  static constexpr std::uint32_t kMostInVain = 4;
+  const SegmentView& view_;
+  std::uint32_t slot_;
+  std::uint32_t begun_ = 0;
+  std::uint32_t in_vain_ = 0;
+  Word generation_ = 0;
+};
+
 class ReaderImpl {
  public:
   ReaderImpl(std::string path, std::optional<Mapping> mapping, const Word* base, const Geometry& geometry,
@@ -55,7 +81,9 @@ Found ReaderImpl::walk(std::uint32_t slot, const CommittedState& state, Ref& pla
                        Visitor visit) {
   FoundRecord found;
   std::uint64_t last_seq = 0;
+  const std::uint64_t enough = view.bytes_read() + 2 * view.geometry().total_bytes;
   for (std::uint32_t pages = view.geometry().pages + 1; pages > 0; --pages) {
+    if (view.bytes_read() > enough) return Found::broken;
     if (place == state.commit.head || place == 0) return Found::end;
     Found got = view.load_page(place, state, image_);
     if (got != Found::record) return got;
@@ -90,7 +118,9 @@ Found ReaderImpl::walk_back(std::uint32_t slot, const CommittedState& state, Vis
   std::vector<Spot> spots;
   FoundRecord found;
   Ref place = state.commit.head;
+  const std::uint64_t enough = view.bytes_read() + 4 * view.geometry().total_bytes;
   for (std::uint32_t pages = view.geometry().pages + 1; pages > 0 && place != 0; --pages) {
+    if (view.bytes_read() > enough) return Found::broken;
     Found got = view.load_page(place, state, image_);
     if (got != Found::record) return got;
     const Word dead = view.generation(slot);

@@ -7,10 +7,6 @@
 namespace mayfly::shm {
 namespace {
 
-// A restart means that the writer turned over the pages in between: it needs a write load of the
-// whole directory within the time of one page's copy. So many in a row are not met in practice.
-constexpr std::uint32_t kAttempts = 64;
-
 /// What age takes from a directory before its writer does.
 struct Due {
   std::uint64_t records = 0;
@@ -112,7 +108,7 @@ bool ReaderImpl::collect(std::uint32_t slot, const CommittedState& state, Reader
 
 Reader::Snapshot Reader::snapshot(const DirectoryInfo& directory) {
   Snapshot snapshot;
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (Attempts attempts(impl_->view, directory.id); attempts.again();) {
     const std::optional<CommittedState> state = impl_->state_of(directory);
     if (!state) return Snapshot{};
     snapshot.found = true;
@@ -153,17 +149,20 @@ ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const Re
   std::uint64_t handed_out = 0;
   bool stopped = false;
   std::optional<std::uint64_t> until;  // what was committed when the read began
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt, ++result.restarts) {
+  for (Attempts attempts(impl_->view, directory.id); attempts.again();) {
     const std::optional<CommittedState> state = impl_->state_of(directory);
+    result.restarts = attempts.restarts();
+    result.partial = state.has_value();
     if (!state) break;
     if (!until) until = std::min(state->commit.next_seq, limits.until_seq);
     if (state->commit.records == 0 || cursor.next_seq >= *until) {
       cursor.next_seq = std::max(cursor.next_seq, *until);
       result.reached_end = true;
+      result.partial = false;
       return result;
     }
     const std::uint64_t boot_now = impl_->view.boot_now();
-    Ref place = attempt == 0 ? cursor.place_hint : 0;
+    Ref place = attempts.restarts() == 0 ? cursor.place_hint : 0;
     Found got = Found::record;
     if (place == 0) {
       place = state->commit.tail;
@@ -185,12 +184,12 @@ ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const Re
     result.visited_bytes = impl_->view.bytes_read() - began_at;
     if (got == Found::gone || got == Found::broken) continue;
     cursor.place_hint = stopped ? place : 0;
+    result.partial = false;
     if (stopped) return result;
     cursor.next_seq = std::max(cursor.next_seq, *until);
     result.reached_end = true;
     return result;
   }
-  result.partial = result.restarts >= kAttempts;
   result.reached_end = true;
   if (until) cursor.next_seq = std::max(cursor.next_seq, *until);
   cursor.place_hint = 0;
@@ -202,7 +201,7 @@ std::uint64_t Reader::seek_last(const DirectoryInfo& directory, std::uint64_t n,
   const std::uint64_t began_at = impl_->view.bytes_read();
   std::uint64_t oldest = 0;
   std::uint64_t end_seq = 0;
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (Attempts attempts(impl_->view, directory.id); attempts.again();) {
     const std::optional<CommittedState> state = impl_->state_of(directory);
     if (!state) return 0;
     end_seq = state->commit.next_seq;
@@ -224,15 +223,17 @@ std::uint64_t Reader::seek_last(const DirectoryInfo& directory, std::uint64_t n,
 }
 
 std::uint64_t Reader::seek_time(const DirectoryInfo& directory, std::uint64_t wall_ns) {
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (Attempts attempts(impl_->view, directory.id); attempts.again();) {
     const std::optional<CommittedState> state = impl_->state_of(directory);
     if (!state || state->commit.records == 0) return state ? state->commit.next_seq : 0;
     // Back over whole pages while they begin at or after the time, then forward to the record.
     PageImage image;
     RecordHeader first;
     Ref place = state->commit.head;
-    Found got = Found::record;
-    while ((got = impl_->view.peek_page(place, *state, image, first)) == Found::record) {
+    Found got = Found::broken;
+    for (std::uint32_t pages = impl_->view.geometry().pages + 1; pages > 0; --pages) {
+      got = impl_->view.peek_page(place, *state, image, first);
+      if (got != Found::record) break;
       place = image.place;
       const bool starts = image.role != PageRole::continuation;
       if ((starts && (first.time_ns < wall_ns || first.seq <= state->commit.first_seq)) || image.prev == 0)
@@ -253,7 +254,7 @@ std::uint64_t Reader::seek_time(const DirectoryInfo& directory, std::uint64_t wa
 
 std::optional<RecordView> Reader::get(const DirectoryInfo& directory, std::string_view key) {
   std::optional<RecordView> result;
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (Attempts attempts(impl_->view, directory.id); attempts.again();) {
     const std::optional<CommittedState> state = impl_->state_of(directory);
     if (!state || state->commit.records == 0) return std::nullopt;
     const std::uint64_t boot_now = impl_->view.boot_now();
@@ -296,7 +297,7 @@ DirectoryInfo ReaderImpl::with_due_evicted(DirectoryInfo info, const CommittedSt
   if (seen && !is_due(oldest.header, state.commit, view.boot_now())) return info;
   Reader::Snapshot snapshot;
   CommittedState newer = state;
-  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (Attempts attempts(view, info.id); attempts.again();) {
     if (collect(info.id, newer, snapshot)) {
       snapshot.directory.name = info.name;
       return snapshot.directory;
@@ -306,17 +307,23 @@ DirectoryInfo ReaderImpl::with_due_evicted(DirectoryInfo info, const CommittedSt
   return info;
 }
 
-std::optional<DirectoryInfo> Reader::find(std::string_view name) const {
+std::optional<DirectoryInfo> Reader::find(Kind kind, std::string_view name) const {
   SegmentView& view = impl_->view;
   for (std::uint32_t slot = 0; slot < view.slots_used(); ++slot) {
     CommittedState state;
     if (!view.load(slot, state) || state.commit.state != kStateOpen) continue;
+    if (state.commit.kind != static_cast<Word>(kind)) continue;
     if (view.load_name(slot, state.commit.incarnation) != name) continue;
     DirectoryInfo info = impl_->info_of(slot, state);
     info.name = name;
     return impl_->with_due_evicted(std::move(info), state);
   }
   return std::nullopt;
+}
+
+std::optional<DirectoryInfo> Reader::find(std::string_view name) const {
+  auto found = find(Kind::log, name);
+  return found ? found : find(Kind::status, name);
 }
 
 }  // namespace mayfly::shm

@@ -144,7 +144,8 @@ class Writer {
 
   // --- directories; any thread that owns `worker`, no batch open on it ---
   std::vector<OpenDirectory> directories() const;
-  /// Errors: invalid (name, kind none), busy (name is open already), no_space (no slot or page).
+  /// Log and status are two spaces of names.
+  /// Errors: invalid (name, kind none), busy (open already), no_space (no slot).
   Result<DirectoryId> open_directory(Worker& worker, const DirectorySpec& spec, Now now);
   /// Quotas of `spec` in force from the commit on; what is over them is evicted (quota_lowered,
   /// age) in slices before that commit. False when the directory is not open.

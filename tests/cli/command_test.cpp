@@ -73,7 +73,7 @@ TEST(WriteTarget, TakesAddressesAndPaths) {
   EXPECT_EQ(parse_target("[::1]:4717").value()[0].address.ss_family, AF_INET6);
   EXPECT_EQ(parse_target("/run/x.sock").value()[0].address.ss_family, AF_UNIX);
   EXPECT_EQ(parse_target("unix:x.sock").value()[0].text, "x.sock");
-  for (const std::string text : {"", "4717", ":4717", "host:", "/" + std::string(200, 'x')}) {
+  for (const auto& text : Words{"", "4717", ":4717", "host:", "/" + std::string(200, 'x')}) {
     EXPECT_FALSE(parse_target(text).ok()) << text;
   }
 }

@@ -17,9 +17,11 @@ from harness import BIN, Stack, run_mayfly, wait_for
 class Writing(unittest.TestCase):
     def test_values_of_any_bytes_come_back(self) -> None:
         with Stack() as stack:
-            for value in ("1", "", "-5", "--json", "a  b", "two\nlines", "\xe4\xb6"):
+            for value in ("1", "", "-5", "--not-ours", "a  b", "two\nlines", "\xe4\xb6"):
                 self.assertEqual(stack.mayfly("set", "web", "key", value).returncode, 0, value)
                 self.assertEqual(stack.mayfly("get", "web", "key").stdout, value.encode())
+            self.assertEqual(stack.mayfly("set", "--", "web", "key", "--json").returncode, 0)
+            self.assertEqual(stack.mayfly("get", "web", "key").stdout, b"--json")
             self.assertEqual(stack.mayfly("unset", "web", "key").returncode, 0)
             self.assertEqual(stack.mayfly("get", "web", "key").returncode, 1)
 

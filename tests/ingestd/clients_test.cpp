@@ -82,7 +82,7 @@ TEST_F(ClientsTest, Hiredis) {
 }
 
 TEST_F(ClientsTest, PythonRedis) {
-  if (std::system("python3 -c 'import redis' 2>/dev/null") != 0)
+  if (std::system("/usr/bin/python3 -c 'import redis' 2>/dev/null") != 0)
     GTEST_SKIP() << "python3-redis is not installed";
   const std::string script =
       "import redis\n"
@@ -104,7 +104,12 @@ TEST_F(ClientsTest, PythonRedis) {
       "except redis.ResponseError as e:\n"
       "    assert 'write-only' in str(e)\n"
       "print('done')\n";
-  EXPECT_EQ(shell("python3 - <<'END'\n" + script + "END"), "done\n");
+  const std::string path = dir_.path() + "/client.py";
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  std::fputs(script.c_str(), file);
+  std::fclose(file);
+  EXPECT_EQ(shell("/usr/bin/python3 " + path), "done\n");
   EXPECT_EQ(stored(Kind::status, "web"), 1003u);
   EXPECT_EQ(records(Kind::log, "lines"), Strings{"f=v"});
 }

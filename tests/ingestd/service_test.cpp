@@ -1,4 +1,5 @@
 // GO and STOP, and the relay's list: applied without a restart, kept over restarts of anything.
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/ingestd/ingest_fixture.h"
@@ -163,6 +164,34 @@ TEST_F(ServiceTest, Shutdown_SaysSoAndStoresWhatHasArrived) {
   stop_server();
   EXPECT_EQ(idle.rest().substr(0, 14), "-STOP shutdown");
   EXPECT_EQ(records(Kind::log, "demo").size(), 1000u);
+}
+
+TEST_F(ServiceTest, Memory_StopsWhenNotOnePageIsLeft) {
+  Setup setup;
+  setup.bytes = 2 << 20;
+  setup.page_bytes = 1024;
+  start_server(setup);
+  shm::Quotas hog;
+  hog.max_total_bytes = hog.max_bytes_per_key = 64 << 20;
+  hog.max_events_per_key = 1 << 20;
+  hog.reserve_bytes = 64 << 20;  // all there is: nobody else may take any of it
+  publish({exact(Kind::log, "hog", hog), pattern(Kind::log, "app-*")});
+  Client client = greeted();
+  const std::string line = "LOG hog k " + std::string(900, 'x') + "\n";
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += line;
+  client.send(text + "LOG app-1 k v\nPING\n");
+  // The two come in either order: one from the batch, one from the main thread's look at it.
+  Strings heard = {client.line().substr(0, 12), client.line().substr(0, 12)};
+  std::sort(heard.begin(), heard.end());
+  EXPECT_EQ(heard, (Strings{"+PONG", "-STOP memory"}));
+  EXPECT_GE(dropped_counts(client)["no_memory"], 1u);
+  EXPECT_EQ(dropped_counts(client)["stopped"], 0u);
+  EXPECT_TRUE(info().serving);
+  publish({exact(Kind::log, "hog"), pattern(Kind::log, "app-*")});
+  EXPECT_EQ(client.line(), "+GO");
+  EXPECT_EQ(client.ask("LOG app-1 k v\nPING\n"), "+PONG\r\n");
+  EXPECT_EQ(records(Kind::log, "app-1"), Strings{"k=v"});
 }
 
 TEST_F(ServiceTest, QuotaChanges_UnderLoad) {

@@ -150,6 +150,28 @@ TEST_F(Pages, RecordsOfOneByteTo16MiBSurviveAroundEveryPageBound) {
   EXPECT_GT(evicted(EvictCause::total_bytes), 0u);
 }
 
+TEST_F(Pages, TheLargestRecordFitsTheUndoLogWhateverTheBatchDidBefore) {
+  Quotas q = roomy();
+  q.max_keys = 40;
+  for (const std::uint32_t undo_pairs : {256u, 300u, 600u}) {
+    start(Kind::log, q, {.bytes = 4 << 20, .undo_pairs = undo_pairs});
+    const std::string large(rig_->geometry.max_record_bytes() - 4, 'v');
+    WorkerArea& next_area = rig_->engine->segment.area(1);
+    rig_->worker(1).heartbeat(12345);
+    for (int before = 0; before < 60; ++before) {
+      Worker w = rig_->worker();
+      ASSERT_TRUE(w.begin(id_, rig_->clocks.now()));
+      for (int i = 0; i < before; ++i)
+        ASSERT_TRUE(w.append("k" + std::to_string(i * before % 77), "small").stored);
+      ASSERT_TRUE(w.append("big", large).stored);
+      ASSERT_EQ(next_area.connections, 12345u) << "the undo log ran over its end";
+      ASSERT_EQ(next_area.undo_count, 0u);
+      w.commit();
+      if (before % 10 == 0) expect_sound(*rig_);
+    }
+  }
+}
+
 TEST_F(Pages, AKeyMayCrossPagesToo) {
   start(Kind::status, roomy());
   for (const std::size_t length : {900u, 959u, 960u, 961u, 968u, 2000u, 5000u}) {

@@ -240,7 +240,7 @@ TEST_F(SegmentFileTest, ASymlinkInPlaceOfTheLockIsNotFollowed) {
 TEST_F(SegmentFileTest, AFullFileSystemIsSaidSo) {
   const std::string mounted = directory_ / "small";
   std::filesystem::create_directory(mounted);
-  if (::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=2m") != 0) {
+  if (::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=2m,mode=0755") != 0) {
     GTEST_SKIP() << "counted as skipped: mounting a small tmpfs takes root";
   }
   WriterOptions o = options();
@@ -280,7 +280,6 @@ TEST_F(SegmentFileTest, ForeignAndTruncatedFilesAreSetAside) {
 
 TEST_F(SegmentFileTest, EveryWordOfTheHeaderIsGuarded) {
   const std::string good = filled();
-  int accepted = 0;
   for (std::uint64_t word = 0; word < sizeof(HeaderConstants) / 8; ++word) {
     std::string bad = good;
     bad[word * 8 + 2] = static_cast<char>(bad[word * 8 + 2] ^ 0x10);
@@ -293,7 +292,6 @@ TEST_F(SegmentFileTest, EveryWordOfTheHeaderIsGuarded) {
       EXPECT_NE(report.set_aside_reason.find("version"), std::string::npos);
     }
   }
-  EXPECT_EQ(accepted, 0);
 }
 
 TEST_F(SegmentFileTest, ABirthThatWasNotCompletedIsNotReady) {
