@@ -27,7 +27,7 @@ namespace {
 constexpr int kVerifyAttempts = 20;  // of a file that is being written
 constexpr std::chrono::milliseconds kVerifyPause{25};
 
-struct Arguments {
+struct InspectArguments {
   std::string path;
   bool verify = false;
   bool records = false;
@@ -96,7 +96,7 @@ int inspect_control(const std::string& path) {
   return flush_output() ? kOk : kFailed;
 }
 
-int inspect_data(const std::string& path, const Arguments& arguments) {
+int inspect_data(const std::string& path, const InspectArguments& arguments) {
   auto reader = shm::Reader::open(path);
   std::optional<Result<shm::VerifyReport>> report;
   if (arguments.verify) report.emplace(verify(path));
@@ -119,7 +119,7 @@ int inspect_data(const std::string& path, const Arguments& arguments) {
   return report && !json["verify"]["ok"].get<bool>() ? kFailed : kOk;
 }
 
-int inspect(const Globals& globals, const Arguments& arguments) {
+int inspect(const Globals& globals, const InspectArguments& arguments) {
   const auto path = find_file(globals, arguments.path);
   if (!path) return complain(path.error().text);
   if (is_control_segment(path.value())) return inspect_control(path.value());
@@ -130,7 +130,7 @@ int inspect(const Globals& globals, const Arguments& arguments) {
 
 void add_inspect(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("inspect", "show what a segment file says of itself");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InspectArguments>();
   command->add_option("FILE|DIR", arguments->path, "segment file, segments or runtime directory");
   command->add_flag("--verify", arguments->verify, "recount everything; exit 1 if it does not agree");
   command->add_flag("--records", arguments->records, "the records too, one a line");

@@ -56,7 +56,7 @@ std::optional<std::uint64_t> stored_so_far(const Server& server, const LoadPlan&
   if (!reader) return std::nullopt;
   std::uint64_t stored = 0;
   for (std::uint32_t i = 0; i < plan.directories; ++i) {
-    if (const auto info = reader.value().find(plan.directory(i))) stored += info->stored;
+    if (const auto info = reader.value().find(plan.kind, plan.directory(i))) stored += info->stored;
   }
   return stored;
 }
@@ -97,13 +97,13 @@ int run_load(const Globals& globals, const LoadPlan& plan) {
   return flush_output() && result.accounted() ? kOk : kFailed;
 }
 
-struct Arguments {
+struct LoadArguments {
   LoadPlan plan;
   std::string kind = "log";
   std::string batch;
 };
 
-int check_and_run(const Globals& globals, Arguments& arguments) {
+int check_and_run(const Globals& globals, LoadArguments& arguments) {
   auto& plan = arguments.plan;
   plan.kind = arguments.kind == "log" ? shm::Kind::log : shm::Kind::status;
   if (!arguments.batch.empty()) {
@@ -121,7 +121,7 @@ int check_and_run(const Globals& globals, Arguments& arguments) {
 
 void add_load(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("load", "load test of the ingest path");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<LoadArguments>();
   auto& plan = arguments->plan;
   command->add_option("--kind", arguments->kind, "log or status [log]")
       ->check(CLI::IsMember({"log", "status"}));

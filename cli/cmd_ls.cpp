@@ -11,12 +11,6 @@ using nlohmann::ordered_json;
 
 namespace {
 
-std::uint64_t sum(const ordered_json& counts) {
-  std::uint64_t total = 0;
-  for (const auto& [cause, count] : counts.items()) total += count.get<std::uint64_t>();
-  return total;
-}
-
 std::string last_write(const ordered_json& directory) {
   const auto& time = directory.at("last_write");
   if (!time.is_string()) return "-";
@@ -35,8 +29,8 @@ void print_table(const std::vector<ordered_json>& directories) {
   for (const auto& directory : directories) {
     rows.push_back({directory.at("kind"), directory.at("name"), number(directory, "keys"),
                     number(directory, "records"), number(directory, "bytes"), number(directory, "stored"),
-                    std::to_string(sum(directory.at("dropped"))),
-                    std::to_string(sum(directory.at("evicted"))), last_write(directory)});
+                    std::to_string(sum_of_causes(directory.at("dropped"))),
+                    std::to_string(sum_of_causes(directory.at("evicted"))), last_write(directory)});
   }
   print(table(rows));
 }

@@ -12,22 +12,16 @@ using nlohmann::ordered_json;
 
 namespace {
 
-std::uint64_t sum(const ordered_json& counts) {
-  std::uint64_t total = 0;
-  for (const auto& [cause, count] : counts.items()) total += count.get<std::uint64_t>();
-  return total;
-}
-
 // What the directories hold and lost, added up.
 ordered_json totals(const ordered_json& document) {
-  std::uint64_t records = 0, bytes = 0, stored = 0, dropped = sum(document.at("unknown").at("dropped")),
-                evicted = 0;
+  std::uint64_t records = 0, bytes = 0, stored = 0,
+                dropped = sum_of_causes(document.at("unknown").at("dropped")), evicted = 0;
   for (const auto& directory : document.at("directories")) {
     records += directory.at("records").get<std::uint64_t>();
     bytes += directory.at("bytes").get<std::uint64_t>();
     stored += directory.at("stored").get<std::uint64_t>();
-    dropped += sum(directory.at("dropped"));
-    evicted += sum(directory.at("evicted"));
+    dropped += sum_of_causes(directory.at("dropped"));
+    evicted += sum_of_causes(directory.at("evicted"));
   }
   ordered_json json;
   json["directories"] = document.at("directories").size();

@@ -19,13 +19,13 @@ namespace {
 
 constexpr std::uint64_t kDefaultLast = 10;
 
-struct Arguments {
+struct TailArguments {
   std::string directory, key, since, grep;
   std::uint64_t last = kDefaultLast;
   bool follow = false;
 };
 
-std::string logs_url(const Globals& globals, const Arguments& arguments, const RecordQuery& query) {
+std::string logs_url(const Globals& globals, const TailArguments& arguments, const RecordQuery& query) {
   const std::string base = "/api/v1/logs/" + percent_encode(arguments.directory);
   std::string path = query.key ? key_path(base, *query.key) : base;
   char separator = path.find('?') == std::string::npos ? '?' : '&';
@@ -62,7 +62,7 @@ bool show_line(RecordPrinter& printer, const Globals& globals, std::string_view 
   return printer.record(record) && printer.flush();
 }
 
-int tail_remote(const Globals& globals, const Arguments& arguments, const RecordQuery& query) {
+int tail_remote(const Globals& globals, const TailArguments& arguments, const RecordQuery& query) {
   RecordPrinter printer(globals);
   bool output_gone = false;
   const auto done =
@@ -74,7 +74,7 @@ int tail_remote(const Globals& globals, const Arguments& arguments, const Record
   return output_gone ? kFailed : kOk;
 }
 
-int tail(const Globals& globals, const Arguments& arguments, bool has_key, bool has_last) {
+int tail(const Globals& globals, const TailArguments& arguments, bool has_key, bool has_last) {
   RecordQuery query;
   query.directory = arguments.directory;
   if (has_key) query.key = arguments.key;
@@ -99,7 +99,7 @@ int tail(const Globals& globals, const Arguments& arguments, bool has_key, bool 
 
 void add_tail(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("tail", "show the newest lines of a log directory");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TailArguments>();
   command->add_option("DIR", arguments->directory, "directory")->required();
   auto* key = command->add_option("KEY", arguments->key, "only this key");
   auto* last = command->add_option("-n,--last", arguments->last, "so many of the newest [10]");

@@ -28,15 +28,9 @@ struct Row {
   Counts per_second;
 };
 
-std::uint64_t sum(const ordered_json& counts) {
-  std::uint64_t total = 0;
-  for (const auto& [cause, count] : counts.items()) total += count.get<std::uint64_t>();
-  return total;
-}
-
 Counts counts_of(const ordered_json& directory) {
-  return {directory.at("stored").get<std::uint64_t>(), sum(directory.at("dropped")),
-          sum(directory.at("evicted"))};
+  return {directory.at("stored").get<std::uint64_t>(), sum_of_causes(directory.at("dropped")),
+          sum_of_causes(directory.at("evicted"))};
 }
 
 std::uint64_t rate(std::uint64_t now, std::uint64_t before, double seconds) {
@@ -70,7 +64,8 @@ class Top {
     rows_.clear();
     std::map<std::string, Counts> counts;
     for (const auto& directory : document.value().at("directories")) {
-      const std::string name = directory.at("name");
+      const std::string name =
+          directory.at("kind").get<std::string>() + " " + directory.at("name").get<std::string>();
       const Counts is = counts_of(directory);
       const Counts was = counts_.count(name) != 0 ? counts_[name] : Counts{};
       counts[name] = is;

@@ -69,7 +69,11 @@ void drain_stdin() {
 // Each line as it comes; reads on, and counts as lost, where the other end takes nothing.
 std::uint64_t stream_stdin(WriteClient& client, const std::string& directory, const std::string& key) {
   LineCutter cutter;
-  const auto put = [&](const std::string& line) { client.put({"LOG", directory, key, line}); };
+  const auto put = [&](const std::string& line) {
+    // One read may hold far more lines than the queue has room for.
+    while (!client.has_room() && client.progressing()) client.turn(-1, kTurn);
+    client.put({"LOG", directory, key, line});
+  };
   char bytes[kReadBytes];
   for (;;) {
     const bool wants_input = client.has_room() || !client.progressing();
@@ -134,7 +138,7 @@ int write_stdin(const Globals& globals, const std::string& directory, const std:
   return complain("not sent: " + std::to_string(passed_over) + " lines longer than any record may be");
 }
 
-struct Arguments {
+struct WriteArguments {
   std::string directory, key, value;
 };
 
@@ -142,7 +146,7 @@ struct Arguments {
 
 void add_log(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("log", "append a line, or each line of standard input");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<WriteArguments>();
   command->add_option("DIR", arguments->directory, "directory")->required();
   command->add_option("KEY", arguments->key, "key")->required();
   auto* line = command->add_option("LINE", arguments->value, "the line; without it: standard input");
@@ -156,7 +160,7 @@ void add_log(CLI::App& app, const Globals& globals, Outcome& outcome) {
 
 void add_set(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("set", "set a status value");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<WriteArguments>();
   command->add_option("DIR", arguments->directory, "directory")->required();
   command->add_option("KEY", arguments->key, "key")->required();
   command->add_option("VALUE", arguments->value, "value")->required();
@@ -168,7 +172,7 @@ void add_set(CLI::App& app, const Globals& globals, Outcome& outcome) {
 
 void add_unset(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto* command = app.add_subcommand("unset", "remove a status key");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<WriteArguments>();
   command->add_option("DIR", arguments->directory, "directory")->required();
   command->add_option("KEY", arguments->key, "key")->required();
   command->callback([&globals, &outcome, arguments] {

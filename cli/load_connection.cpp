@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kBarrier = "*1\r\n$7\r\nDROPPED\r\n*1\r\n$4\r\nPING\r\n";
 constexpr std::uint64_t kBarrierBytes = 1 << 20;
-constexpr std::chrono::milliseconds kRetry{20};
+constexpr std::chrono::milliseconds kReconnectAfter{20};
 constexpr int kSendsPerTurn = 8;  // then it is the next connection's turn
 
 }  // namespace
@@ -49,7 +49,7 @@ void LoadConnection::work(std::uint64_t allowance) {
 
 bool LoadConnection::connect() {
   if (Clock::now() < next_try_) return false;
-  next_try_ = Clock::now() + kRetry;
+  next_try_ = Clock::now() + kReconnectAfter;
   const auto& target = targets_[next_target_];
   supervisor::Fd fd(::socket(target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   // Blocking: the listeners are local and answer at once, also while a daemon restarts.

@@ -22,7 +22,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kBetween{5};
-constexpr milliseconds kRetry{50};
+constexpr milliseconds kProbeRetry{50};
 constexpr milliseconds kPatience{1000};  // for one record; a daemon may be restarting
 constexpr microseconds kSpin{300};       // then the processor is left to others between looks
 constexpr microseconds kLook{20};
@@ -38,7 +38,7 @@ supervisor::Fd connect_to(const std::vector<WriteTarget>& targets) {
 }
 
 std::optional<std::uint64_t> next_seq(const shm::Reader& reader, const std::string& directory) {
-  const auto info = reader.find(directory);
+  const auto info = reader.find(shm::Kind::log, directory);
   return info ? std::optional(info->next_seq) : std::nullopt;
 }
 
@@ -85,7 +85,7 @@ std::vector<std::uint64_t> LoadProbe::stop() {
 void LoadProbe::run() {
   while (!stopping_) {
     measure_on_one_connection();
-    if (!stopping_) std::this_thread::sleep_for(kRetry);
+    if (!stopping_) std::this_thread::sleep_for(kProbeRetry);
   }
 }
 
@@ -105,7 +105,7 @@ void LoadProbe::measure_on_one_connection() {
   std::optional<shm::DirectoryInfo> info;
   for (const auto begin = steady_clock::now(); !info && steady_clock::now() - begin < kPatience;) {
     std::this_thread::sleep_for(milliseconds(1));
-    info = reader.value().find(directory_);
+    info = reader.value().find(shm::Kind::log, directory_);
   }
   std::this_thread::sleep_for(kBetween);
   while (info && !stopping_ && samples_.size() < kMaxSamples) {

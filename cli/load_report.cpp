@@ -14,7 +14,7 @@ double per_second(std::uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
 }
 
-double microseconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
+double in_microseconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
 
 template <class... Values>
 std::string formatted(const char* format, Values... values) {
@@ -49,10 +49,10 @@ ordered_json load_json(const LoadPlan& plan, const LoadResult& result) {
           : ordered_json(static_cast<double>(result.processor_ns) / static_cast<double>(counts.sent));
   const auto& visible = result.visible;
   json["visible_us"] = {{"samples", visible.samples},
-                        {"p50", microseconds(visible.p50)},
-                        {"p90", microseconds(visible.p90)},
-                        {"p99", microseconds(visible.p99)},
-                        {"max", microseconds(visible.max)}};
+                        {"p50", in_microseconds(visible.p50)},
+                        {"p90", in_microseconds(visible.p90)},
+                        {"p99", in_microseconds(visible.p99)},
+                        {"max", in_microseconds(visible.max)}};
   return json;
 }
 
@@ -77,8 +77,8 @@ std::string load_text(const LoadPlan& plan, const LoadResult& result) {
   const auto& visible = result.visible;
   if (visible.samples > 0) {
     text += formatted("visible    p50 %.0f us, p90 %.0f us, p99 %.0f us, max %.0f us (%" PRIu64 " samples)\n",
-                      microseconds(visible.p50), microseconds(visible.p90), microseconds(visible.p99),
-                      microseconds(visible.max), visible.samples);
+                      in_microseconds(visible.p50), in_microseconds(visible.p90),
+                      in_microseconds(visible.p99), in_microseconds(visible.max), visible.samples);
   }
   return text;
 }

@@ -56,4 +56,10 @@ std::string key_path(const std::string& prefix, const std::string& key) {
               : prefix + "?key_b64=" + percent_encode(base64_encode(key));
 }
 
+std::uint64_t sum_of_causes(const nlohmann::ordered_json& counts) {
+  std::uint64_t total = 0;
+  for (const auto& [cause, count] : counts.items()) total += count.get<std::uint64_t>();
+  return total;
+}
+
 }  // namespace mayfly::cli

@@ -30,4 +30,7 @@ std::string exact_bytes(const nlohmann::ordered_json& object, const std::string&
 /// The path of a key below `prefix`, or its `?key_b64=` form where a path cannot carry it.
 std::string key_path(const std::string& prefix, const std::string& key);
 
+/// All causes of a drop or eviction count added up.
+std::uint64_t sum_of_causes(const nlohmann::ordered_json& counts);
+
 }  // namespace mayfly::cli

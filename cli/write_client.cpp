@@ -19,7 +19,7 @@ constexpr std::size_t kQueueBytes = 1 << 20;  // more waits, or is lost where no
 constexpr std::size_t kBytesPerPing = 256 << 10;
 constexpr milliseconds kStillMoving{1000};
 constexpr milliseconds kConnectLimit{2000};
-constexpr milliseconds kRetry{250};
+constexpr milliseconds kRetryAtMost{250};
 
 std::uint64_t number_of(const std::string& text) {
   return text.empty() || text.find_first_not_of("0123456789") != std::string::npos ? 0 : std::stoull(text);
@@ -73,7 +73,7 @@ bool WriteClient::turn(int extra_fd, milliseconds wait) {
     const bool wants_out = state_ == State::connecting || unsent() > 0;
     fds[0] = {fd_.get(), static_cast<short>(POLLIN | (wants_out ? POLLOUT : 0)), 0};
   } else {
-    wait = std::min(wait, kRetry);
+    wait = std::min(wait, kRetryAtMost);
   }
   ::poll(fds, 2, static_cast<int>(wait.count()));
   if (state_ == State::connecting) check_connect();
@@ -126,7 +126,7 @@ void WriteClient::give_up(const std::string& trouble) {
   refused_in_a_row_ = state_ == State::connecting ? refused_in_a_row_ + 1 : 0;
   state_ = State::idle;
   // The next address at once; all of them again after a pause.
-  if (next_target_ == 0) next_try_ = Clock::now() + kRetry;
+  if (next_target_ == 0) next_try_ = Clock::now() + kRetryAtMost;
 }
 
 void WriteClient::send_some() {

@@ -19,7 +19,8 @@ constexpr int kBacklog = 511;
 
 shm::Error uv_failure(const std::string& what, int code) {
   const shm::Errc kind = code == UV_EADDRINUSE ? shm::Errc::busy : shm::Errc::io;
-  return {kind, what + ": " + uv_strerror(code)};
+  char text[128];  // uv_strerror() leaks where it knows no text
+  return {kind, what + ": " + uv_strerror_r(code, text, sizeof(text))};
 }
 
 /// An address from text: numeric, or "localhost".
@@ -107,11 +108,13 @@ shm::Result<std::unique_ptr<HttpListener>> HttpListener::unix_socket(HttpServerC
   const mode_t mask = umask(0177);  // nobody connects before the mode is right
   const int code = uv_pipe_bind(&listener->handle_.pipe, path.c_str());
   umask(mask);
-  shm::Status status = uv_failure("binding " + path, code);
+  shm::Status status;
   if (code == 0) {
     listener->made_path_ = path;
     status = set_access(path, mode, group);
     if (status.ok()) status = listener->listen(path);
+  } else {
+    status = uv_failure("binding " + path, code);
   }
   if (status.ok()) return listener;
   close(std::move(listener));

@@ -15,7 +15,7 @@ bool knows(const ConfigTable& table, std::string_view key) {
                      [&](const ConfigKey& known) { return known.name == key; });
 }
 
-std::string quoted(std::string_view key) { return "`" + std::string(key) + "`"; }
+std::string in_quotes(std::string_view key) { return "`" + std::string(key) + "`"; }
 
 template <class Words, class Name>
 std::string join(const Words& words, Name name) {
@@ -33,10 +33,10 @@ YamlMap::YamlMap(const YamlValue& value, const ConfigTable& table) : value_(valu
   }
   for (const YamlValue::Entry& entry : value.entries) {
     if (!knows(table, entry.key)) {
-      fail(entry.key_place, "unknown key " + quoted(entry.key) + "; known here: " +
+      fail(entry.key_place, "unknown key " + in_quotes(entry.key) + "; known here: " +
                                 join(table.keys, [](const ConfigKey& key) { return key.name; }));
     } else if (entry.value.type == YamlValue::Type::null) {
-      fail(entry.value.place, quoted(entry.key) + " has no value (null); leave the key out for its default");
+      fail(entry.value.place, in_quotes(entry.key) + " has no value (null); leave the key out for its default");
     }
   }
 }
@@ -64,14 +64,14 @@ void YamlMap::fail(const Status& status) {
 
 void YamlMap::require(std::initializer_list<std::string_view> keys) {
   for (const std::string_view key : keys) {
-    if (find(key) == nullptr) fail(value_.place, quoted(key) + " is missing");
+    if (find(key) == nullptr) fail(value_.place, in_quotes(key) + " is missing");
   }
 }
 
 const YamlValue* YamlMap::scalar(std::string_view key) {
   const YamlValue* value = ok() ? find(key) : nullptr;
   if (value == nullptr || value->type == YamlValue::Type::scalar) return value;
-  fail(value->place, quoted(key) + " takes one value, not a list or a map");
+  fail(value->place, in_quotes(key) + " takes one value, not a list or a map");
   return nullptr;
 }
 
@@ -83,7 +83,7 @@ void YamlMap::flag(std::string_view key, bool& out) {
   const YamlValue* value = scalar(key);
   if (value == nullptr) return;
   if (!value->plain || (value->text != "true" && value->text != "false")) {
-    return fail(value->place, quoted(key) + " is either true or false");
+    return fail(value->place, in_quotes(key) + " is either true or false");
   }
   out = value->text == "true";
 }
@@ -91,9 +91,9 @@ void YamlMap::flag(std::string_view key, bool& out) {
 void YamlMap::number(std::string_view key, std::uint64_t& out, Parser parse) {
   const YamlValue* value = scalar(key);
   if (value == nullptr) return;
-  if (!value->plain) return fail(value->place, quoted(key) + ": text in quotes where a number is needed");
+  if (!value->plain) return fail(value->place, in_quotes(key) + ": text in quotes where a number is needed");
   const Result<std::uint64_t> parsed = parse(value->text);
-  if (!parsed.ok()) return fail(value->place, quoted(key) + ": " + parsed.error().text);
+  if (!parsed.ok()) return fail(value->place, in_quotes(key) + ": " + parsed.error().text);
   out = parsed.value();
 }
 
@@ -102,7 +102,7 @@ void YamlMap::integer(std::string_view key, std::uint64_t& out, std::uint64_t mi
   number(key, read, parse_integer);
   if (!ok() || find(key) == nullptr) return;
   if (read < min || read > max) {
-    return fail(place(key), quoted(key) + " must be " + std::to_string(min) + " to " + std::to_string(max));
+    return fail(place(key), in_quotes(key) + " must be " + std::to_string(min) + " to " + std::to_string(max));
   }
   out = read;
 }
@@ -117,7 +117,7 @@ void YamlMap::choice(std::string_view key, std::span<const std::string_view> wor
   const auto word = std::find(words.begin(), words.end(), value->text);
   if (word == words.end()) {
     const std::string known = join(words, [](std::string_view w) { return w; });
-    return fail(value->place, quoted(key) + " is one of: " + known);
+    return fail(value->place, in_quotes(key) + " is one of: " + known);
   }
   out = static_cast<std::size_t>(word - words.begin());
 }
@@ -127,7 +127,7 @@ void YamlMap::texts(std::string_view key, std::vector<std::string>& out) {
   if (items == nullptr) return;
   std::vector<std::string> read;
   for (const YamlValue& item : *items) {
-    if (item.type != YamlValue::Type::scalar) return fail(item.place, quoted(key) + " is a list of words");
+    if (item.type != YamlValue::Type::scalar) return fail(item.place, in_quotes(key) + " is a list of words");
     read.push_back(item.text);
   }
   out = std::move(read);
@@ -137,7 +137,7 @@ const std::vector<YamlValue>* YamlMap::list(std::string_view key) {
   const YamlValue* value = ok() ? find(key) : nullptr;
   if (value == nullptr) return nullptr;
   if (value->type == YamlValue::Type::list) return &value->items;
-  fail(value->place, quoted(key) + " takes a list");
+  fail(value->place, in_quotes(key) + " takes a list");
   return nullptr;
 }
 
@@ -145,7 +145,7 @@ const YamlValue* YamlMap::map(std::string_view key) {
   const YamlValue* value = ok() ? find(key) : nullptr;
   if (value == nullptr) return nullptr;
   if (value->type == YamlValue::Type::map) return value;
-  fail(value->place, quoted(key) + " takes a map");
+  fail(value->place, in_quotes(key) + " takes a map");
   return nullptr;
 }
 

@@ -23,36 +23,41 @@ bool is_stream_id(std::string_view text) {
 
 constexpr const char* kNotAnInteger = "ERR value is not an integer or out of range";
 
-// Reads the options before XADD's id, all of which only ask for what quotas do anyway. Returns
-// the id's place, or 0 with the error's text.
-std::size_t pass_xadd_options(const RespArguments& arguments, const char*& error) {
-  std::size_t at = 2;
+constexpr const char* kBadId = "ERR Invalid stream ID specified as stream command argument";
+constexpr const char* kLimitAlone = "ERR syntax error, LIMIT cannot be used without the special ~ option";
+
+// MAXLEN or MINID at `at`, with what belongs to it; moves `at` behind it. Returns what is wrong,
+// or null.
+const char* pass_trim_option(const RespArguments& arguments, std::size_t& at) {
+  const bool by_count = same_command(arguments[at], "MAXLEN");
+  ++at;
+  bool approximate = false;
+  if (at < arguments.size() && (arguments[at] == "~" || arguments[at] == "="))
+    approximate = arguments[at++] == "~";
+  if (at >= arguments.size()) return "ERR syntax error";
+  if (by_count && !is_number(arguments[at])) return kNotAnInteger;
+  if (!by_count && !is_stream_id(arguments[at])) return kBadId;
+  ++at;
+  if (at >= arguments.size() || !same_command(arguments[at], "LIMIT")) return nullptr;
+  if (!approximate) return kLimitAlone;
+  if (at + 1 >= arguments.size() || !is_number(arguments[at + 1])) return kNotAnInteger;
+  at += 2;
+  return nullptr;
+}
+
+// Passes the options before XADD's id, all of which only ask for what quotas do anyway, and leaves
+// `at` on the id. Returns what is wrong, or null.
+const char* pass_xadd_options(const RespArguments& arguments, std::size_t& at) {
   while (at < arguments.size()) {
-    const std::string_view word = arguments[at];
-    if (same_command(word, "NOMKSTREAM")) {
+    if (same_command(arguments[at], "NOMKSTREAM")) {
       ++at;
-      continue;
-    }
-    const bool by_count = same_command(word, "MAXLEN");
-    if (!by_count && !same_command(word, "MINID")) return at;
-    ++at;
-    bool approximate = false;
-    if (at < arguments.size() && (arguments[at] == "~" || arguments[at] == "="))
-      approximate = arguments[at++] == "~";
-    if (at >= arguments.size()) break;
-    if (by_count && !is_number(arguments[at])) return error = kNotAnInteger, 0;
-    if (!by_count && !is_stream_id(arguments[at])) {
-      return error = "ERR Invalid stream ID specified as stream command argument", 0;
-    }
-    ++at;
-    if (at < arguments.size() && same_command(arguments[at], "LIMIT")) {
-      if (!approximate)
-        return error = "ERR syntax error, LIMIT cannot be used without the special ~ option", 0;
-      if (at + 1 >= arguments.size() || !is_number(arguments[at + 1])) return error = kNotAnInteger, 0;
-      at += 2;
+    } else if (same_command(arguments[at], "MAXLEN") || same_command(arguments[at], "MINID")) {
+      if (const char* wrong = pass_trim_option(arguments, at); wrong != nullptr) return wrong;
+    } else {
+      return nullptr;
     }
   }
-  return error = "ERR syntax error", 0;
+  return "ERR syntax error";
 }
 
 }  // namespace
@@ -110,10 +115,9 @@ void RedisSession::hdel(const RespArguments& arguments) {
 }
 
 void RedisSession::xadd(const RespArguments& arguments) {
-  const char* error = nullptr;
-  const std::size_t id = pass_xadd_options(arguments, error);
-  if (error != nullptr) {
-    malformed(error);
+  std::size_t id = 2;
+  if (const char* wrong = pass_xadd_options(arguments, id); wrong != nullptr) {
+    malformed(wrong);
     return;
   }
   const std::size_t fields = arguments.size() - id - 1;
@@ -122,7 +126,7 @@ void RedisSession::xadd(const RespArguments& arguments) {
     return;
   }
   if (!is_stream_id(arguments[id])) {
-    malformed("ERR Invalid stream ID specified as stream command argument");
+    malformed(kBadId);
     return;
   }
   StagedReply& reply = stage_reply(StagedReply::Form::stream_id);

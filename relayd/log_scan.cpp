@@ -6,9 +6,9 @@
 namespace mayfly::relayd {
 namespace {
 
-constexpr std::uint64_t kSliceBytes = 128 << 10;
+constexpr std::uint64_t kScanSliceBytes = 128 << 10;
 constexpr std::size_t kMaxQueuedBytes = 256 << 10;
-constexpr std::size_t kResumeBelow = 64 << 10;
+constexpr std::size_t kScanResumeBelow = 64 << 10;
 
 struct Scan : std::enable_shared_from_this<Scan> {
   SegmentView& segment;
@@ -65,12 +65,12 @@ struct Scan : std::enable_shared_from_this<Scan> {
     };
     shm::ReadLimits limits;
     limits.until_seq = until_seq;
-    limits.max_bytes = kSliceBytes;
+    limits.max_bytes = kScanSliceBytes;
     const shm::ReadResult result = reader->read(*directory, cursor, limits, sink);
     response->write(out);
     if (result.reached_end && out.size() < kMaxQueuedBytes) return finish();
     if (response->queued() <= kMaxQueuedBytes) return true;
-    response->on_drain(kResumeBelow, [self = shared_from_this()] { self->schedule(); });
+    response->on_drain(kScanResumeBelow, [self = shared_from_this()] { self->schedule(); });
     return false;
   }
 

@@ -6,7 +6,7 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr std::size_t kAtOnceBytes = 256 << 10;
-constexpr std::size_t kSliceBytes = 64 << 10;
+constexpr std::size_t kListingSliceBytes = 64 << 10;
 constexpr std::size_t kMaxQueuedBytes = 256 << 10;
 
 /// The part of a listing that has not been sent.
@@ -33,14 +33,14 @@ struct Sending : std::enable_shared_from_this<Sending> {
   bool slice() {
     if (response->closed()) return false;
     std::string out;
-    fill(out, kSliceBytes);
+    fill(out, kListingSliceBytes);
     response->write(out);
     if (next == listing->records.size()) {
       response->end();
       return false;
     }
     if (response->queued() <= kMaxQueuedBytes) return true;
-    response->on_drain(kSliceBytes, [self = shared_from_this()] { self->schedule(); });
+    response->on_drain(kListingSliceBytes, [self = shared_from_this()] { self->schedule(); });
     return false;
   }
 

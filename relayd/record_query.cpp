@@ -5,7 +5,7 @@
 namespace mayfly::relayd {
 namespace {
 
-shm::Error invalid(const std::string& text) { return {shm::Errc::invalid, text}; }
+shm::Error invalid_query(const std::string& text) { return {shm::Errc::invalid, text}; }
 
 shm::Result<std::shared_ptr<const re2::RE2>> compile(const std::string& pattern) {
   re2::RE2::Options options;
@@ -14,7 +14,7 @@ shm::Result<std::shared_ptr<const re2::RE2>> compile(const std::string& pattern)
   // Stored lines are bytes: a pattern that is not UTF-8 is taken byte by byte.
   if (!is_utf8(pattern)) options.set_encoding(re2::RE2::Options::EncodingLatin1);
   auto compiled = std::make_shared<const re2::RE2>(pattern, options);
-  if (!compiled->ok()) return invalid("grep: " + compiled->error());
+  if (!compiled->ok()) return invalid_query("grep: " + compiled->error());
   return std::shared_ptr<const re2::RE2>(std::move(compiled));
 }
 
@@ -35,7 +35,7 @@ shm::Result<RecordQuery> parse_record_query(const RequestTarget& target, std::si
   query.key = std::move(key.value());
   if (const std::string* text = target.parameter("last")) {
     query.last = parse_u64(*text);
-    if (!query.last) return invalid("last is not a number of records");
+    if (!query.last) return invalid_query("last is not a number of records");
   }
   if (const std::string* text = target.parameter("since")) {
     const auto point = parse_point_in_time(*text, now_ns);

@@ -37,7 +37,7 @@ constexpr ConfigTable kHostTable{"host", kHostKeys};
 
 constexpr std::size_t kMaxKeyFileBytes = 4096;
 
-shm::Error invalid(const std::string& text) { return {shm::Errc::invalid, text}; }
+shm::Error invalid_setting(const std::string& text) { return {shm::Errc::invalid, text}; }
 
 shm::Result<RelayAddress> parse_address(const std::string& text) {
   RelayAddress address;
@@ -48,7 +48,8 @@ shm::Result<RelayAddress> parse_address(const std::string& text) {
     address.host = address.host.substr(1, address.host.size() - 2);
   }
   const auto port = parse_u64(bare_port ? text : text.substr(colon + 1));
-  if (!port || *port > 65535 || address.host.empty()) return invalid("\"" + text + "\" is not ADDRESS:PORT");
+  if (!port || *port > 65535 || address.host.empty())
+    return invalid_setting("\"" + text + "\" is not ADDRESS:PORT");
   address.port = static_cast<std::uint16_t>(*port);
   return address;
 }
@@ -69,7 +70,7 @@ shm::Result<std::string> read_key_file(const std::string& path) {
   }
   text.resize(static_cast<std::size_t>(size));
   text.resize(std::min(text.find_first_of("\r\n"), text.size()));
-  if (text.empty()) return invalid(path + " holds no key");
+  if (text.empty()) return invalid_setting(path + " holds no key");
   return text;
 }
 
@@ -77,7 +78,7 @@ shm::Result<unsigned> parse_mode(const std::string& text) {
   unsigned mode = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
   if (text.empty() || error != std::errc() || end != text.data() + text.size() || mode > 0777) {
-    return invalid("\"" + text + "\" is not an octal file mode");
+    return invalid_setting("\"" + text + "\" is not an octal file mode");
   }
   return mode;
 }
@@ -86,7 +87,7 @@ shm::Result<unsigned> find_group(const std::string& name) {
   if (const auto number = parse_u64(name); number && *number < UINT32_MAX)
     return static_cast<unsigned>(*number);
   const struct group* found = getgrnam(name.c_str());
-  if (found == nullptr) return invalid("there is no group \"" + name + "\"");
+  if (found == nullptr) return invalid_setting("there is no group \"" + name + "\"");
   return static_cast<unsigned>(found->gr_gid);
 }
 
@@ -94,14 +95,14 @@ shm::Result<unsigned> find_group(const std::string& name) {
 shm::Status check_key(const std::string& key) {
   for (const char c : key) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x21 || byte > 0x7e) return invalid("a key has visible ASCII characters only");
+    if (byte < 0x21 || byte > 0x7e) return invalid_setting("a key has visible ASCII characters only");
   }
   return {};
 }
 
 shm::Status check_url(const std::string& url) {
   if (url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0) return {};
-  return invalid("\"" + url + "\" is not an http or https address");
+  return invalid_setting("\"" + url + "\" is not an http or https address");
 }
 
 /// The addresses that follow from the hub's, where they are not given.
@@ -230,7 +231,7 @@ shm::Result<RelayConfig> load_relay_config(const RelayFlags& flags) {
   if (!flags.name.empty()) config.name = flags.name;
   if (config.name.empty()) config.name = own_host_name();
   if (!shm::valid_directory_name(config.name)) {
-    return invalid("\"" + config.name + "\" cannot be a host's name: 1 to 128 of A-Z a-z 0-9 . _ -");
+    return invalid_setting("\"" + config.name + "\" cannot be a host's name: 1 to 128 of A-Z a-z 0-9 . _ -");
   }
   if (!flags.api_key_file.empty()) key_file = flags.api_key_file;
   if (!key_file.empty()) {
@@ -241,7 +242,8 @@ shm::Result<RelayConfig> load_relay_config(const RelayFlags& flags) {
   }
   complete_urls(hub_url, config);
   if (!config.quota_url.empty() && !config.api_key.empty() && !may_carry_key(config.quota_url)) {
-    return invalid(config.quota_url + ": the key is sent over https only, or over http to this host itself");
+    return invalid_setting(config.quota_url +
+                           ": the key is sent over https only, or over http to this host itself");
   }
   return config;
 }

@@ -7,7 +7,7 @@
 namespace mayfly::relayd {
 namespace {
 
-shm::Error invalid(const std::string& text) { return {shm::Errc::invalid, text}; }
+shm::Error invalid_target(const std::string& text) { return {shm::Errc::invalid, text}; }
 
 /// Splits off what precedes `separator`.
 std::string_view take_until(std::string_view& rest, char separator) {
@@ -28,9 +28,10 @@ shm::Status read_parameters(std::string_view text, char separator, bool plus_is_
     if (plus_is_blank) std::replace(spelled.begin(), spelled.end(), '+', ' ');
     const auto decoded_name = percent_decode(name);
     auto decoded = percent_decode(spelled);
-    if (!decoded_name || !decoded) return invalid("a % without two hexadecimal digits in the parameters");
+    if (!decoded_name || !decoded)
+      return invalid_target("a % without two hexadecimal digits in the parameters");
     if (target.parameter(*decoded_name) != nullptr) {
-      return invalid("the parameter " + escape_control(*decoded_name) + " is given twice");
+      return invalid_target("the parameter " + escape_control(*decoded_name) + " is given twice");
     }
     target.parameters.emplace_back(*decoded_name, std::move(*decoded));
   }
@@ -66,7 +67,7 @@ shm::Result<RequestTarget> parse_request_target(const HttpRequest& request) {
   while (!path.empty() && path.back() == '/') path.remove_suffix(1);
   while (!path.empty()) {
     auto segment = percent_decode(take_until(path, '/'));
-    if (!segment) return invalid("a % without two hexadecimal digits in the path");
+    if (!segment) return invalid_target("a % without two hexadecimal digits in the path");
     target.segments.push_back(std::move(*segment));
   }
   if (auto read = read_parameters(request.query, '&', true, target); !read.ok()) return read.error();
@@ -88,9 +89,9 @@ shm::Result<std::optional<std::string>> requested_key(const RequestTarget& targe
   if (const std::string* encoded = target.parameter("key_b64")) {
     key = base64_decode(*encoded);
     ++named;
-    if (!key) return invalid("key_b64 is not base64");
+    if (!key) return invalid_target("key_b64 is not base64");
   }
-  if (named > 1) return invalid("the key is named twice");
+  if (named > 1) return invalid_target("the key is named twice");
   return key;
 }
 

@@ -220,8 +220,9 @@ Status ControlWriter::publish(const Rules& rules) {
   auto before = std::make_unique<ControlCopy>();
   const Word serial = load_relaxed(&impl_->header().generation);
   if (serial > 0) copy_out(before.get(), impl_->copy(serial), sizeof(ControlCopy) / 8);
-  if (before->rule_count > kMaxRules)
-    return Error{Errc::corrupt, impl_->path + ": the rules in force are damaged"};
+  if (serial > 0 && !sane(*before)) {
+    return Error{Errc::corrupt, impl_->path + ": the rules in force are damaged, their births are not known"};
+  }
   fresh->rule_count = rules.rules.size();
   fresh->paused = rules.paused ? 1 : 0;
   fresh->next_birth = before->next_birth + 1;

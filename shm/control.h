@@ -73,7 +73,8 @@ class ControlWriter {
   bool created() const;
   std::string set_aside() const;  // path of an unusable predecessor; empty: none
   ControlState state() const;
-  /// Makes `rules` the ones in force and wakes ControlReader::wait(). Errors: invalid, corrupt.
+  /// Makes `rules` the ones in force and wakes ControlReader::wait(). Errors: invalid; corrupt: the
+  /// rules in force were damaged since open(), which would set the file aside.
   Status publish(const Rules& rules);
   /// "Somebody waits": asks the data segment's writer to wake its readers after commits. Any thread.
   void set_waiting(bool waiting);

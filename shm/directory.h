@@ -28,7 +28,7 @@ class Engine;
 /// What one worker has in hand. Belongs to its thread.
 class WorkerState {
  public:
-  WorkerState(Engine& engine, std::uint32_t index);
+  WorkerState(Engine& owner, std::uint32_t area);
 
   Engine& engine;
   const std::uint32_t index;
@@ -43,7 +43,7 @@ class WorkerState {
 
 class Directory {
  public:
-  Directory(Engine& engine, std::uint32_t slot);
+  Directory(Engine& engine, std::uint32_t slot_index);
 
   // --- life ---
   /// Reads the slot at attach. False if its commit makes no sense.

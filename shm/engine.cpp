@@ -98,7 +98,8 @@ Result<DirectoryId> Engine::open_directory(WorkerState& worker, const DirectoryS
   for (std::uint32_t i = used; i-- > 0;) {
     const bool open = directories[i]->listed.load(std::memory_order_acquire);
     if (!open) slot = i;
-    if (open && directories[i]->name == spec.name && directories[i]->now.kind == static_cast<Word>(spec.kind)) {
+    if (open && directories[i]->name == spec.name &&
+        directories[i]->now.kind == static_cast<Word>(spec.kind)) {
       return Error{Errc::busy, spec.name + " is open already"};
     }
   }

@@ -36,7 +36,7 @@ bool sane(const Geometry& g) {
 std::uint64_t Geometry::max_record_bytes() const {
   // Each page of a run is logged twice: its owner, and the link to it.
   const std::uint64_t run =
-      std::uint64_t{std::min((undo_pairs - kUndoMargin * 2) / 2, pages / 4)} * page_bytes;
+      std::uint64_t{std::min((undo_pairs - kUndoMargin * 2) / 2, pages / 2)} * page_bytes;
   return std::min(kMaxRecordBytes, run - kRecordHeaderBytes);
 }
 

@@ -43,7 +43,7 @@ class Attempts {
 
 class ReaderImpl {
  public:
-  ReaderImpl(std::string path, std::optional<Mapping> mapping, const Word* base, const Geometry& geometry,
+  ReaderImpl(std::string file, std::optional<Mapping> map, const Word* base, const Geometry& geometry,
              const Clocks& clocks);
 
   std::string path;

@@ -54,12 +54,13 @@ class SegmentView {
   const Geometry& geometry() const { return geometry_; }
   const Clocks& clocks() const { return clocks_; }
   const WorkerArea& area(std::uint32_t i) const;
+  // `i` is a directory's slot in those below.
   std::uint32_t slots_used() const;
-  Word generation(std::uint32_t slot) const;
+  Word generation(std::uint32_t i) const;
   /// False when overtaken so often that somebody must be writing nonsense.
-  bool load(std::uint32_t slot, CommittedState& state) const;
+  bool load(std::uint32_t i, CommittedState& state) const;
   /// The name of an open directory; empty if it changed meanwhile.
-  std::string load_name(std::uint32_t slot, Word incarnation) const;
+  std::string load_name(std::uint32_t i, Word incarnation) const;
   std::uint64_t free_pages() const;
 
   /// Copies the whole page at `place` (its offset is ignored).

@@ -106,7 +106,7 @@ class Worker {
   explicit Worker(WorkerState& state) : state_(&state) {}
 
   /// Locks the directory. False when it is not open any more (removed): nothing is locked then.
-  bool begin(DirectoryId directory, Now now);
+  bool begin(DirectoryId id, Now now);
   /// Judges and stores one record (log: appends; status: replaces).
   Verdict append(std::string_view key, std::string_view value);
   /// Removes a status key (log: the whole key). False when the key is not there.
@@ -149,13 +149,13 @@ class Writer {
   Result<DirectoryId> open_directory(Worker& worker, const DirectorySpec& spec, Now now);
   /// Quotas of `spec` in force from the commit on; what is over them is evicted (quota_lowered,
   /// age) in slices before that commit. False when the directory is not open.
-  bool apply_quotas(Worker& worker, DirectoryId directory, const DirectorySpec& spec, Now now);
+  bool apply_quotas(Worker& worker, DirectoryId id, const DirectorySpec& spec, Now now);
   /// Evicts everything (directory_removed) and closes. Totals go to the segment's `removed`.
-  bool remove_directory(Worker& worker, DirectoryId directory, Now now);
+  bool remove_directory(Worker& worker, DirectoryId id, Now now);
   /// Closes the directory if it is empty. False when it is not.
-  bool close_if_empty(Worker& worker, DirectoryId directory, Now now);
+  bool close_if_empty(Worker& worker, DirectoryId id, Now now);
   /// Evicts what is over its max_age, in one directory. True when more is due already.
-  bool evict_due(Worker& worker, DirectoryId directory, Now now);
+  bool evict_due(Worker& worker, DirectoryId id, Now now);
 
   /// What the control segment said last, once it is wholly applied: published for readers.
   /// One thread at a time.

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "common/daemon.h"
@@ -22,7 +23,8 @@ namespace {
 constexpr milliseconds kLockPatience{1000};         // for a supervisor that is being killed
 constexpr milliseconds kStoppingPatience{8000};     // for one that is stopping
 constexpr milliseconds kPredecessorPatience{3000};  // for the daemons of a killed one
-constexpr milliseconds kBindPatience{2000};         // for ports that such daemons still hold
+constexpr milliseconds kNoHubPatience{300};
+constexpr milliseconds kBindPatience{2000};  // for ports that such daemons still hold
 
 int exit_code_of(const shm::Error& error) {
   switch (error.code) {
@@ -71,7 +73,7 @@ bool clear_up_after_predecessor(const RuntimePaths& paths) {
   return true;
 }
 
-int run_in(const UpOptions& options, const RuntimePaths& paths, RuntimeLock lock, Notifier own_notifier) {
+int run_in(UpOptions options, const RuntimePaths& paths, RuntimeLock lock, Notifier own_notifier) {
   const bool had_predecessor = clear_up_after_predecessor(paths);
   auto identity = load_host_identity(options.config, paths.host_key);
   if (!identity) return fail(identity.error());
@@ -80,6 +82,10 @@ int run_in(const UpOptions& options, const RuntimePaths& paths, RuntimeLock lock
   auto notify = NotifySocket::open(paths.notify_socket);
   if (!notify) return fail(notify.error());
   warn_about(options, identity.value());
+  // Where no hub is known, there is nothing to wait for but rules that an earlier one left.
+  if (!embeds_hub(options) && options.hub_url.empty() && !identity.value().hub_in_config) {
+    options.serving_wait = std::min(options.serving_wait, kNoHubPatience);
+  }
   Supervisor supervisor(options,
                         {paths, std::move(lock), std::move(notify.value()),
                          make_programs(options, paths, identity.value(), listeners.value()),

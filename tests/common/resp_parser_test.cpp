@@ -107,7 +107,7 @@ const Strings kCorpus = {
     "*\r\n",
     "*1\r\n$99999999999999999999\r\n",
     "*00000000000000000000001\r\n",
-    std::string("*2\r\n$3\r\n\0\1\2\r\n$2\r\n\xff\xfe\r\n", 27),
+    std::string("*2\r\n$3\r\n\0\1\2\r\n$2\r\n\xff\xfe\r\n", 21),
 };
 
 TEST(RespParser, Arrays) {

@@ -33,6 +33,12 @@ class Writing(unittest.TestCase):
             self.assertEqual(stored.count(b"\n"), 1001)
             self.assertTrue(stored.endswith(b" make without an end\n"))
 
+    def test_a_flood_of_short_lines_is_sent_whole(self) -> None:
+        with Stack() as stack:
+            result = stack.mayfly("log", "--json", "build", "make", input=b"".join(b"%d\n" % i for i in range(500_000)))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(json.loads(result.stdout)["stored"], 500_000)
+
     def test_a_line_is_sent_as_soon_as_it_is_there(self) -> None:
         with Stack() as stack:
             with subprocess.Popen([BIN / "mayfly", "log", "--runtime-dir", stack.runtime_dir, "build", "make"],

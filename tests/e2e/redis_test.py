@@ -211,7 +211,8 @@ class Hiredis(WithStack):
         sent, drops = map(int, result.stdout.split())
         self.assertEqual(drops, 1)
         state = reading.directories(self.stack)
-        self.assertEqual((reading.stored(state), reading.dropped(state)), (sent - 1, {"value_too_long": 1}))
+        self.assertEqual((reading.stored(state), reading.taken_in(state)), (sent - 1, sent))
+        self.assertEqual(reading.dropped(state)["value_too_long"], 1)
         self.assertEqual(self.value("from"), b"hi\0redis")
         self.assertEqual([line for _, line in self.lines("weblog")][-1], str(count - 1))
 

@@ -60,6 +60,14 @@ class ReadyLine(unittest.TestCase):
             self.assertEqual(stack.mayfly("set", "web", "pid", "7").returncode, 0)
             self.assertEqual(stack.mayfly("get", "web", "pid").stdout, b"7")
 
+    def test_without_a_hub_it_is_up_and_says_stop(self) -> None:
+        with Stack("--no-hub") as stack:
+            self.assertIsNone(stack.ready["hub"])
+            self.assertNotIn("hubd", stack.ready["pids"])
+            result = stack.mayfly("set", "web", "pid", "1")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(b"STOP no-quotas", result.stderr)
+
     def test_two_in_different_places_coexist(self) -> None:
         with Stack() as one, Stack() as other:
             one.send(b"STATUS web which one")

@@ -11,19 +11,19 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string kKey = "a key nobody guesses";
+const std::string kReloadKey = "a key nobody guesses";
 
 class Reload : public HubTest {
  protected:
   static std::string file(const std::string& directories) {
-    return "listen: 127.0.0.1:0\nservers: [{name: a, tripcode: \"" + tripcode(kKey) + "\"}]\ndirectories: [" +
+    return "listen: 127.0.0.1:0\nservers: [{name: a, tripcode: \"" + tripcode(kReloadKey) + "\"}]\ndirectories: [" +
            directories + "]\n";
   }
   void start_with(const std::string& directories) {
     put("hub.yaml", file(directories));
     start_with_file();
   }
-  std::string document() const { return get("/mayfly/v1/quotas/a", "X-ApiKey: " + kKey + "\r\n").body; }
+  std::string document() const { return get("/mayfly/v1/quotas/a", "X-ApiKey: " + kReloadKey + "\r\n").body; }
   bool shows(const std::string& text) const {
     return eventually([&] { return document().find(text) != std::string::npos; });
   }
@@ -146,7 +146,7 @@ TEST_F(Reload, StartRefusesWhatReloadRefuses) {
 TEST_F(Reload, WithoutAFileAnyNameWorksForTheServersOfTheCommandLine) {
   HubOptions options;
   options.listen = ListenAddress{"127.0.0.1", 0};
-  options.servers.push_back({"a", blake3(kKey), "a", false});
+  options.servers.push_back({"a", blake3(kReloadKey), "a", false});
   ASSERT_TRUE(start(options).ok());
   EXPECT_THAT(document(), HasSubstr(R"({"kind":"log","pattern":"*","max_directories":64,)"));
   EXPECT_THAT(document(), HasSubstr(R"({"kind":"status","pattern":"*","max_directories":64,)"));

@@ -81,12 +81,15 @@ TEST_F(Lives, AClosedDirectoryLeavesItsTotalsAndComesBackEmptyWithAnotherIncarna
 }
 
 TEST_F(Lives, NamesAndKindsAndSlotsAreJudgedAtOpening) {
-  start(Kind::log, roomy());
+  start(Kind::log, roomy(), {.slots = 5});
   const auto open = [&](Kind kind, const std::string& name) {
     rig_->state().now = rig_->clocks.now();
     return rig_->engine->open_directory(rig_->state(), {kind, name, Quotas{}, 1, 1, 1});
   };
-  EXPECT_EQ(open(Kind::status, "d").error().code, Errc::busy) << "log and status share no names";
+  EXPECT_EQ(open(Kind::log, "d").error().code, Errc::busy);
+  EXPECT_TRUE(open(Kind::status, "d").ok()) << "log and status are two spaces of names";
+  EXPECT_EQ(rig_->reader().find(Kind::status, "d")->kind, Kind::status);
+  EXPECT_EQ(rig_->reader().find(Kind::log, "d")->kind, Kind::log);
   for (const std::string& name : {std::string(), std::string(".a"), std::string("-a"), std::string("a/b"),
                                   std::string("a b"), std::string(129, 'a'), std::string("a\0b", 3)}) {
     EXPECT_EQ(open(Kind::log, name).error().code, Errc::invalid) << name;
