@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <vector>
 
 #include "cli/output.h"
 #include "cli/source.h"
@@ -38,11 +39,26 @@ int LocalTail::run() {
       std::this_thread::sleep_for(kAbsentPoll);
       continue;
     }
+    if (!query_.follow) return print_moment();
     const bool busy = drain();
     if (output_gone_) return kFailed;
-    if (!query_.follow) return kOk;
     pause(busy);
   }
+}
+
+// One moment: what is evicted while it is read is left out, and leaves no hole.
+int LocalTail::print_moment() {
+  const auto snapshot = reader_->snapshot(*directory_);
+  std::vector<const shm::RecordView*> chosen;
+  for (auto record = snapshot.records.rbegin(); record != snapshot.records.rend(); ++record) {
+    if (query_.last && chosen.size() >= *query_.last) break;
+    if (query_.since_ns && record->time_ns < *query_.since_ns) continue;
+    if (query_.matches(*record)) chosen.push_back(&*record);
+  }
+  for (auto record = chosen.rbegin(); record != chosen.rend(); ++record) {
+    if (!printer_.record(**record)) return kFailed;
+  }
+  return printer_.flush() ? kOk : kFailed;
 }
 
 LocalTail::Found LocalTail::attach() {

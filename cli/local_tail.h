@@ -25,6 +25,7 @@ class LocalTail {
   using Clock = std::chrono::steady_clock;
   enum class Found : std::uint8_t { yes, not_yet, never };
 
+  int print_moment();
   Found attach();
   Found locate();
   void begin(const shm::DirectoryInfo& info);

@@ -36,7 +36,8 @@ YamlMap::YamlMap(const YamlValue& value, const ConfigTable& table) : value_(valu
       fail(entry.key_place, "unknown key " + in_quotes(entry.key) + "; known here: " +
                                 join(table.keys, [](const ConfigKey& key) { return key.name; }));
     } else if (entry.value.type == YamlValue::Type::null) {
-      fail(entry.value.place, in_quotes(entry.key) + " has no value (null); leave the key out for its default");
+      fail(entry.value.place,
+           in_quotes(entry.key) + " has no value (null); leave the key out for its default");
     }
   }
 }
@@ -102,7 +103,8 @@ void YamlMap::integer(std::string_view key, std::uint64_t& out, std::uint64_t mi
   number(key, read, parse_integer);
   if (!ok() || find(key) == nullptr) return;
   if (read < min || read > max) {
-    return fail(place(key), in_quotes(key) + " must be " + std::to_string(min) + " to " + std::to_string(max));
+    return fail(place(key),
+                in_quotes(key) + " must be " + std::to_string(min) + " to " + std::to_string(max));
   }
   out = read;
 }

@@ -105,6 +105,9 @@ shm::Status IngestWorker::open_loop(const std::vector<Listener>& listeners) {
     polls_.push_back(std::move(poll));
   }
   loop_open_ = true;
+  // Not before: a worker that runs already may have connections to hand over.
+  const std::lock_guard lock(handed_mutex_);
+  takes_handed_ = true;
   return {};
 }
 

@@ -104,7 +104,7 @@ class IngestWorker final : public ConnectionOwner {
 
   std::mutex handed_mutex_;
   std::vector<Handed> handed_;  // guarded by handed_mutex_
-  bool takes_handed_ = true;    // guarded by handed_mutex_
+  bool takes_handed_ = false;   // guarded by handed_mutex_; true while the loop is open
 };
 
 }  // namespace mayfly::ingestd

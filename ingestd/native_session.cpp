@@ -112,6 +112,7 @@ void NativeSession::on_long_line() {
 }
 
 void NativeSession::on_protocol_error(std::string_view text) {
+  context_.batch.count_bad_command(drops_);
   end_turn();
   output_.error("ERR " + std::string(text));
   closing_ = true;

@@ -132,6 +132,7 @@ void RedisSession::on_long_line() {
 }
 
 void RedisSession::on_protocol_error(std::string_view text) {
+  context_.session.batch.count_bad_command(drops_);
   end_turn();
   output_.error("ERR " + std::string(text));
   closing_ = true;

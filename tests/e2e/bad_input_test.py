@@ -1,6 +1,7 @@
 """What bad input gets from the real programs: an error and its place, and nobody else notices."""
 
 import base64
+import json
 import os
 import socket
 import sys
@@ -106,7 +107,8 @@ class Commands(WithStack):
                 connection.sendall(b"v" * (size % 65536) + b"\r\n")
             connection.sendall(b"LOG demo " + b"k" * 1025 + b" v\nLOG demo k kept\nLOG no/such k v\n")
             self.stack.barrier(connection)
-        self.assertEqual(reading.dropped(self.state()), {"value_too_long": 4, "key_too_long": 1, "unknown_directory": 1})
+        self.assertEqual(reading.dropped(self.state()),
+                         {"value_too_long": 4, "key_too_long": 1, "unknown_directory": 1})
         self.nobody_noticed(stored=1)
 
     def test_too_many_directories_and_keys(self) -> None:
@@ -192,7 +194,7 @@ class Bytes(WithStack):
         self.escaped_with_twins(reading.get(self.relay, "/api/v1/status/web").json()["keys"][0], "value")
         for command, value in ((("tail", "demo"), "line"), (("get", "web"), "value")):
             shown = self.stack.mayfly(*command, "--json").stdout
-            self.escaped_with_twins(reading.json.loads(shown), value)
+            self.escaped_with_twins(json.loads(shown), value)
         with reading.EventStream(self.relay, "/api/v1/tail/demo?last=1") as stream:
             self.escaped_with_twins(next(iter(stream))[1], "line")
 

@@ -1,8 +1,8 @@
 """The writers and readers of a history (history.py). Each goes on through kills until it is told to stop."""
 
+import http.client
 import json
 import socket
-import subprocess
 import threading
 from collections.abc import Callable
 
@@ -117,7 +117,7 @@ class Actors:
                             checker.record(data)
                         if self.writers_done.is_set() and self._has_seen_all(checker):
                             return
-            except (OSError, reading.http.client.HTTPException):
+            except (OSError, http.client.HTTPException):
                 self.writers_done.wait(PAUSE_S)
 
     def _has_seen_all(self, checker: TailChecker) -> bool:
@@ -137,7 +137,7 @@ class Actors:
             for look in looks:
                 try:
                     look(stored)
-                except (OSError, reading.http.client.HTTPException):
+                except (OSError, http.client.HTTPException):
                     if ended:
                         raise
                     self.writers_done.wait(PAUSE_S)

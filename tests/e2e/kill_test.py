@@ -5,6 +5,8 @@ of all at once. MAYFLY_FIREHOSE_RATE: records a second besides those that are ch
 MAYFLY_SEED: of the order and the moments of the kills."""
 
 import contextlib
+import http.client
+import json
 import os
 import pathlib
 import random
@@ -119,21 +121,21 @@ class Kills(unittest.TestCase):
     def relayd_is_ready(self) -> bool:
         try:
             return reading.get(self.stack.ready["relay"], "/readyz").status == 200
-        except (OSError, reading.http.client.HTTPException):
+        except (OSError, http.client.HTTPException):
             return False
 
     def verify(self, at_rest: bool = False) -> None:
         """Under full load a file may never hold still for long enough: that says nothing, and is no error."""
         result = run_mayfly("inspect", "--verify", runtime_dir=self.runtime_dir)
-        report = reading.json.loads(result.stdout.splitlines()[0])["verify"]
+        report = json.loads(result.stdout.splitlines()[0])["verify"]
         if at_rest or not report.get("torn_copy"):
             self.assertTrue(report["ok"], report["errors"])
 
     def firehose(self) -> None:
         rate = os.environ.get("MAYFLY_FIREHOSE_RATE", "0")
         load = subprocess.Popen(
-            [BIN / "mayfly", "load", "--runtime-dir", self.runtime_dir, "--json", "--seconds", "1000000", "--rate", rate,
-             "--connections", "2", "--keys", "50", "--directories", "2", "--prefix", "fire"],
+            [BIN / "mayfly", "load", "--runtime-dir", self.runtime_dir, "--json", "--seconds", "1000000",
+             "--rate", rate, "--connections", "2", "--keys", "50", "--directories", "2", "--prefix", "fire"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(load.wait)
         self.addCleanup(load.kill)
@@ -144,7 +146,8 @@ class Kills(unittest.TestCase):
         resumed, midway = len(starts) - 1, sum(count > 0 for count in starts)
         kinds = ", ".join(f"{plan.count(kind)} of {kind}" for kind in sorted(set(plan)))
         print(f"{len(plan)} kills ({kinds}) in {seconds:.0f} s; {self.actors.covered()} records promised; checked "
-              f"{self.actors.history.checked}\nof {resumed} starts of ingestd {midway} found a transaction to roll back "
+              f"{self.actors.history.checked}\nof "
+              f"{resumed} starts of ingestd {midway} found a transaction to roll back "
               f"({100 * midway / max(resumed, 1):.1f} %)", file=sys.stderr)
 
     def test_nothing_promised_is_lost_and_nothing_else_appears(self) -> None:

@@ -55,7 +55,8 @@ class RedisCli(WithStack):
         self.assertEqual(self.cli("HDEL", "web", "a", "never"), b"1")
         self.assertEqual(self.stack.mayfly("get", "web", "a").returncode, 1)
         self.assertRegex(self.cli("XADD", "weblog", "*", "line", "a b"), rb"^\d{13}-\d+$")
-        self.assertRegex(self.cli("XADD", "weblog", "MAXLEN", "~", "100", "*", "line", "c", "other", "d"), rb"^\d{13}-\d+$")
+        self.assertRegex(self.cli("XADD", "weblog", "MAXLEN", "~", "100", "*", "line", "c", "other", "d"),
+                         rb"^\d{13}-\d+$")
         self.assertEqual(self.lines("weblog"), [("line", "a b"), ("line", "c"), ("other", "d")])
 
     def test_both_kinds_under_one_name(self) -> None:

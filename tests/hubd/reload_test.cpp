@@ -16,8 +16,8 @@ const std::string kReloadKey = "a key nobody guesses";
 class Reload : public HubTest {
  protected:
   static std::string file(const std::string& directories) {
-    return "listen: 127.0.0.1:0\nservers: [{name: a, tripcode: \"" + tripcode(kReloadKey) + "\"}]\ndirectories: [" +
-           directories + "]\n";
+    return "listen: 127.0.0.1:0\nservers: [{name: a, tripcode: \"" + tripcode(kReloadKey) +
+           "\"}]\ndirectories: [" + directories + "]\n";
   }
   void start_with(const std::string& directories) {
     put("hub.yaml", file(directories));

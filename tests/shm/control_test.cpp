@@ -16,6 +16,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kControlScale = 1;
+#else
+constexpr int kControlScale = 5;
+#endif
+
 Rule rule(const std::string& name, Kind kind = Kind::log, bool pattern = false) {
   Rule r;
   r.kind = kind;
@@ -193,7 +199,7 @@ TEST_F(ControlTest, AReaderOfScribbledRulesSaysSo) {
   ASSERT_TRUE(writer->publish(rules_of({rule("a")})).ok());
   auto reader = read();
   std::mt19937_64 random(1);
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 200 * kControlScale; ++i) {
     const std::uint64_t at = sizeof(ControlHeader) + sizeof(ControlCopy) + random() % 384;
     scribble(path_, at, std::string(1, static_cast<char>(random())));
     const auto state = reader->state();
@@ -269,11 +275,13 @@ TEST_F(ControlTest, ReadersNeverSeeAMixtureWhileRulesChange) {
       } while (!end);
     });
   }
-  for (std::uint64_t i = 1; i <= 3000; ++i) ASSERT_TRUE(writer->publish(version(i)).ok());
+  constexpr std::uint64_t kPublications = 300 * kControlScale;
+  for (std::uint64_t i = 1; i <= kPublications; ++i) ASSERT_TRUE(writer->publish(version(i)).ok());
   done = true;
   for (std::thread& thread : readers) thread.join();
   EXPECT_EQ(wrong, 0);
-  std::printf("publications 3000, reads %llu\n", static_cast<unsigned long long>(reads));
+  std::printf("publications %llu, reads %llu\n", static_cast<unsigned long long>(kPublications),
+              static_cast<unsigned long long>(reads));
 }
 
 //   child: publish publish pub|    killed anywhere; the parent reads either the old rules or the new
@@ -282,7 +290,7 @@ TEST_F(ControlTest, AWriterKilledWhilePublishingLeavesOldRulesOrNew) {
   ASSERT_NE(shared, MAP_FAILED);
   auto* published = new (shared) std::atomic<std::uint64_t>(0);
   std::mt19937_64 random(3);
-  constexpr int kKills = 100;
+  constexpr int kKills = 20 * kControlScale;
   for (int round = 0; round < kKills; ++round) {
     const std::uint64_t until = *published + 1 + random() % 8;
     ControlOptions patient = options();

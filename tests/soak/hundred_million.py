@@ -98,8 +98,8 @@ def run(stack: harness.Stack) -> list[str]:
         result = json.loads(load.stdout.read())
         sampler.stopping.set()
         sampler.join()
-    print(f"{result['sent']} records in {result['seconds']:.0f} s, {result['records_per_second']:.0f} a second; dropped "
-          f"{result['dropped']}, unknown {result['unknown']}")
+    print(f"{result['sent']} records in {result['seconds']:.0f} s, {result['records_per_second']:.0f} a second; "
+          f"dropped {result['dropped']}, unknown {result['unknown']}")
     segments = sum(file.stat().st_blocks * 512 for file in pathlib.Path(stack.runtime_dir, "segments").iterdir())
     problems = report(sampler.samples, segments)
     if not result["accounted"] or result["stored_in_segment"] != RECORDS:
