@@ -1,5 +1,6 @@
 // `mayfly top`: which directories are written, how fast, and what they lose; anew each second.
 #include <unistd.h>
+#include <cmath>
 
 #include <chrono>
 #include <map>
@@ -35,7 +36,8 @@ Counts counts_of(const ordered_json& directory) {
 
 std::uint64_t rate(std::uint64_t now, std::uint64_t before, double seconds) {
   // A directory that was made anew starts at 0.
-  return now < before ? 0 : static_cast<std::uint64_t>(static_cast<double>(now - before) / seconds + 0.5);
+  return now < before ? 0
+                      : static_cast<std::uint64_t>(std::llround(static_cast<double>(now - before) / seconds));
 }
 
 class Top {

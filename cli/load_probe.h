@@ -12,13 +12,13 @@
 
 namespace mayfly::cli {
 
-/// Nanoseconds. All 0 without samples.
+/// Nanoseconds, as are the samples. All 0 without samples.
 struct LatencySummary {
   std::uint64_t samples = 0;
   std::uint64_t p50 = 0, p90 = 0, p99 = 0, max = 0;
 };
 
-LatencySummary summarize(std::vector<std::uint64_t> nanoseconds);
+LatencySummary summarize(std::vector<std::uint64_t> samples);
 
 /// A thread that measures from start() to stop(). `targets` outlive it.
 class LoadProbe {

@@ -140,6 +140,7 @@ LoadCounts send_load(const LoadPlan& plan, const std::vector<WriteTarget>& targe
     loads.push_back(std::make_unique<LoadThread>(plan, block, targets, i, count));
   std::atomic<std::uint32_t> running{count};
   std::vector<std::thread> threads;
+  threads.reserve(count);
   for (auto& load : loads) {
     threads.emplace_back([&load, &running] {
       load->run();

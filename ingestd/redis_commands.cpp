@@ -3,6 +3,8 @@
 
 namespace mayfly::ingestd {
 
+// One table, a line a command.
+// NOLINTNEXTLINE(readability-function-size)
 std::span<const RedisSession::Command> RedisSession::commands() {
   using S = RedisSession;
   using shm::Kind;

@@ -14,11 +14,7 @@ constexpr std::chrono::milliseconds kLongestSleep{1000};
 
 CommitWatcher::CommitWatcher(uv_loop_t* loop, std::string path, const shm::Clocks& clocks,
                              std::function<void()> on_news)
-    : path_(std::move(path)),
-      clocks_(clocks),
-      on_news_(std::move(on_news)),
-      handle_(new Handle{{}, this}),
-      thread_() {
+    : path_(std::move(path)), clocks_(clocks), on_news_(std::move(on_news)), handle_(new Handle{{}, this}) {
   uv_async_init(loop, &handle_->async, on_async);
   handle_->async.data = handle_;
   uv_unref(reinterpret_cast<uv_handle_t*>(&handle_->async));

@@ -95,7 +95,7 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
   }
   quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key}, QuotaPace{}, rules,
                  [this](const shm::Rules& news) {
-                   const auto published = control->publish(news);
+                   auto published = control->publish(news);
                    if (published.ok()) rules = control->state().rules;
                    return published;
                  });

@@ -22,7 +22,7 @@ void find_stream_start(const ApiParts& parts, const NamedDirectory& directory, c
 
 /// The place that a cursor names. Where its segment or directory is gone, the subscriber is told so
 /// and begins with the oldest (FollowGroup::add).
-StreamStart resume_stream(const NamedDirectory& directory, const StreamCursor& cursor);
+StreamStart resume_stream(const NamedDirectory& named, const StreamCursor& cursor);
 
 /// Last-Event-ID, else `?after=`. Nothing: none was given. Error (invalid): not one of our cursors.
 shm::Result<std::optional<StreamCursor>> requested_cursor(const ApiCall& call);

@@ -14,8 +14,6 @@
 
 #include "supervisor/pidfd.h"
 
-extern char** environ;
-
 namespace mayfly::supervisor {
 
 using shm::Errc;

@@ -51,7 +51,7 @@ const Refused kRefused[] = {
     {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400},
     {"bare CR", "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},
     {"LF in value", "GET / HTTP/1.1\r\nHost: a\r\nX: b\nY: c\r\n\r\n", 400},
-    {"NUL in value", {"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 38}, 400},
+    {"NUL in value", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: ") + '\0' + "\r\n\r\n", 400},
     {"escape in value", "GET / HTTP/1.1\r\nHost: a\r\nX: \x1b\r\n\r\n", 400},
     {"blank in name", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
     {"no name", "GET / HTTP/1.1\r\n: a\r\n\r\n", 400},

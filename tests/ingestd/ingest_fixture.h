@@ -54,7 +54,7 @@ class Client {
   /// One whole RESP2 (or HELLO 3) reply, as it came.
   std::string reply();
   /// send(), then reply().
-  std::string ask(std::string_view bytes);
+  std::string ask(std::string_view text);
   /// All that comes until the server closes.
   std::string rest();
   void half_close();

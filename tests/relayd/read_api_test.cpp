@@ -186,6 +186,7 @@ TEST_F(ReadApiTest, MetricsCountEverything) {
   worker_->count_unattributed(shm::DropCause::unknown_directory, 3);
   auto answer = get("/metrics");
   EXPECT_EQ(answer.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  static const char kBuildInfo[] = "mayfly_build_info{version=\"" MAYFLY_VERSION "\"} 1\n";
   for (const char* line :
        {"mayfly_records_stored_total{kind=\"log\",directory=\"demo\"} 1\n",
         "mayfly_records_replaced_total{kind=\"status\",directory=\"web\"} 0\n",
@@ -197,7 +198,7 @@ TEST_F(ReadApiTest, MetricsCountEverything) {
         "mayfly_status{directory=\"web\",key=\"load\"} 1.5\n",
         "mayfly_status{directory=\"web\",key=\"a\\\"\\\\\\n\"} 2\n",
         "mayfly_status{directory=\"fresh\",key=\"n\"} 7\n", "# TYPE mayfly_records_stored_total counter\n",
-        "mayfly_writer_epoch 1\n", "mayfly_build_info{version=\"" MAYFLY_VERSION "\"} 1\n"}) {
+        "mayfly_writer_epoch 1\n", kBuildInfo}) {
     EXPECT_NE(answer.body.find(line), std::string::npos) << line << answer.body;
   }
   EXPECT_EQ(answer.body.find("mayfly_status{directory=\"web\",key=\"name\"}"), std::string::npos);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/shm/directory_fixture.h"
+#include "tests/shm/temp_directory.h"
 
 namespace mayfly::shm::test {
 namespace {
@@ -84,6 +85,7 @@ class ConcurrencyTest : public testing::Test {
   void run(std::vector<std::function<void()>> writers, std::vector<std::function<void()>> readers) {
     std::atomic<bool> done{false};
     std::vector<std::thread> reading;
+    reading.reserve(readers.size());
     for (auto& body : readers) {
       reading.emplace_back([&done, body] {
         bool last = false;
@@ -94,6 +96,7 @@ class ConcurrencyTest : public testing::Test {
       });
     }
     std::vector<std::thread> writing;
+    writing.reserve(writers.size());
     for (auto& body : writers) {
       writing.emplace_back([body] {
         try {
@@ -218,7 +221,7 @@ TEST_F(ConcurrencyTest, FourWorkersOnTheirOwnAndOnASharedDirectory) {
   for (std::uint32_t i = 0; i < 4; ++i) {
     const DirectoryId own =
         rig_->open("own" + std::to_string(i), i % 2 == 0 ? Kind::log : Kind::status, small_quotas(9000));
-    writers.push_back([this, i, own, shared] {
+    writers.emplace_back([this, i, own, shared] {
       std::uint64_t number = 0;
       for (int round = 0; round < 400 * kScale; ++round) {
         batch(i, own, number, 1 + round % 20, 8);
@@ -240,18 +243,19 @@ TEST_F(ConcurrencyTest, QuotaChangesRemovalsAndMemoryPressureAtOnce) {
   Quotas greedy = small_quotas(1 << 30);
   greedy.max_keys = 100'000;
   std::vector<DirectoryId> ids;
+  ids.reserve(3);
   for (int i = 0; i < 3; ++i)
     ids.push_back(rig_->open("d" + std::to_string(i), i == 1 ? Kind::status : Kind::log, greedy));
   std::vector<std::function<void()>> writers;
   for (std::uint32_t i = 0; i < 3; ++i) {
-    writers.push_back([this, i, ids] {
+    writers.emplace_back([this, i, ids] {
       std::uint64_t number = 0;
       for (int round = 0; round < 600 * kScale; ++round)
         batch(i, ids[static_cast<std::size_t>(round) % ids.size()], number, 1 + round % 25, 400);
     });
   }
   std::atomic<int> changes{0};
-  writers.push_back([&, this] {
+  writers.emplace_back([&, this] {
     WorkerState& state = rig_->state(3);
     std::mt19937_64 random(1);
     for (int round = 0; round < 300 * kScale; ++round) {
@@ -287,7 +291,7 @@ TEST_F(ConcurrencyTest, ABusyGreedyDirectoryDoesNotStarveTheOthers) {
   std::vector<DirectoryId> ids;
   for (std::uint32_t i = 0; i < 8; ++i) {
     ids.push_back(rig_->open("own" + std::to_string(i), Kind::log, greedy));
-    writers.push_back([this, i, own = ids.back()] {
+    writers.emplace_back([this, i, own = ids.back()] {
       std::uint64_t number = 0;
       const auto enough = [&] { return rig_->reader().find("own" + std::to_string(i))->stored >= 2000; };
       for (int round = 0; round < 20'000 && !enough(); ++round) batch(i, own, number, 30, 50);
@@ -295,6 +299,44 @@ TEST_F(ConcurrencyTest, ABusyGreedyDirectoryDoesNotStarveTheOthers) {
   }
   run(writers, {lister()});
   for (const DirectoryInfo& d : rig_->reader().directories()) EXPECT_GE(d.stored, 2000u) << d.name;
+}
+
+//   reader: word, look, sleep ..........| look, found
+//   writer:           commit, wake -----^           however the two fall, no wake-up is lost
+TEST(WakeUp, AReaderThatLooksThenSleepsMissesNoRecord) {
+  const TempDirectory directory;
+  WriterOptions options;
+  options.path = directory / "data";
+  options.bytes = 3 << 20;
+  options.page_bytes = 1024;
+  const auto writer = std::move(Writer::open(options).value());
+  Worker w = writer->worker(0);
+  const DirectoryId id = writer->open_directory(w, {Kind::log, "d", Quotas{}, 1, 1, 1}, {1, 1}).value();
+  constexpr std::uint64_t kRecords = 2000;
+  std::atomic<std::uint64_t> seen{0};
+  std::thread waiter([&] {
+    const Reader reader = std::move(Reader::open(options.path).value());
+    while (seen < kRecords) {
+      const std::uint32_t word = reader.wake_word();
+      const std::uint64_t stored = reader.find("d")->stored;
+      if (stored > seen) {
+        seen = stored;
+      } else {
+        reader.wait(word, std::chrono::minutes(5));  // a lost wake-up would show as a test that hangs
+      }
+    }
+  });
+  for (std::uint64_t i = 0; i < kRecords; ++i) {
+    EXPECT_TRUE(w.begin(id, {1, 1}));
+    w.append("k", "v");
+    w.commit();
+    writer->wake_readers();
+    if (i % 4 == 0) {
+      while (seen <= i) std::this_thread::yield();
+    }
+  }
+  waiter.join();
+  EXPECT_EQ(seen, kRecords);
 }
 
 }  // namespace

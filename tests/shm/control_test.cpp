@@ -254,6 +254,7 @@ TEST_F(ControlTest, ReadersNeverSeeAMixtureWhileRulesChange) {
   std::atomic<int> wrong{0};
   std::atomic<std::uint64_t> reads{0};
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int n = 0; n < 2; ++n) {
     readers.emplace_back([&] {
       auto reader = ControlReader::open(path_);

@@ -68,14 +68,14 @@ class Enumerator {
     rig_->engine->compact_eagerly = profile_ != Profile::general && random_() % 2 == 0;
     image_.resize(rig_->memory.size());
     again_.resize(rig_->memory.size());
-    current_ = this;
-    g_store_hook = [](const StoreSite& site) { current_->on_store(site); };
+    current = this;
+    g_store_hook = [](const StoreSite& site) { current->on_store(site); };
     add(Kind::log);
     add(Kind::status);
   }
   ~Enumerator() {
     g_store_hook = nullptr;
-    current_ = nullptr;
+    current = nullptr;
   }
 
   void step() {
@@ -365,7 +365,7 @@ class Enumerator {
     check_whole(image_);
   }
 
-  static inline Enumerator* current_ = nullptr;
+  static inline Enumerator* current = nullptr;
   std::mt19937_64 random_;
   Profile profile_;
   std::uint64_t wanted_;

@@ -187,6 +187,7 @@ TEST_F(MemoryTest, ARecordThatTooLittleCouldBeFreedForEvictsNothing) {
 TEST_F(MemoryTest, ManySmallDirectoriesAndOneGiant) {
   start({.bytes = 512 << 10, .slots = 40});
   std::vector<DirectoryId> small;
+  small.reserve(30);
   for (int i = 0; i < 30; ++i) small.push_back(open("s" + std::to_string(i), greedy()));
   const DirectoryId giant = open("giant", greedy());
   EXPECT_EQ(write(giant, 8000), 8000);

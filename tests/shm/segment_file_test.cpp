@@ -70,7 +70,7 @@ class SegmentFileTest : public testing::Test {
   /// Opens over what lies there; it must have been set aside, and the new segment must work.
   OpenReport expect_set_aside() {
     auto writer = open();
-    const OpenReport report = writer->report();
+    OpenReport report = writer->report();
     EXPECT_TRUE(report.created);
     EXPECT_EQ(report.set_aside, path_ + ".aside");
     EXPECT_FALSE(report.set_aside_reason.empty());
