@@ -92,6 +92,7 @@ class Enumerator {
       rig_->clocks.advance(1'500'000'000);
       due(entry);
     } else {
+      if (profile_ == Profile::merges && random_() % 6 == 0) rig_->clocks.advance(700'000'000);
       batch(entry);
     }
   }
