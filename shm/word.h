@@ -53,14 +53,15 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
 /// Copies private bytes into shared words; the last word is padded with zeros.
 inline void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
   const char* source = static_cast<const char*>(from);
-  for (; bytes >= 8; bytes -= 8, source += 8, ++to) {
+  const std::size_t tail = bytes % 8;
+  for (const char* const end = source + (bytes - tail); source != end; source += 8, ++to) {
     Word word;
     std::memcpy(&word, source, 8);
     store_release(to, word MAYFLY_PASS_SITE);
   }
-  if (bytes > 0) {
+  if (tail > 0) {
     Word word = 0;
-    std::memcpy(&word, source, bytes);
+    std::memcpy(&word, source, tail);
     store_release(to, word MAYFLY_PASS_SITE);
   }
 }
