@@ -28,6 +28,8 @@ struct Refused {
   int status;
 };
 
+constexpr char kNulInValue[] = "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n";
+
 const Refused kRefused[] = {
     {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
     {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
@@ -51,7 +53,7 @@ const Refused kRefused[] = {
     {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400},
     {"bare CR", "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},
     {"LF in value", "GET / HTTP/1.1\r\nHost: a\r\nX: b\nY: c\r\n\r\n", 400},
-    {"NUL in value", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: ") + '\0' + "\r\n\r\n", 400},
+    {"NUL in value", std::string_view(kNulInValue, sizeof kNulInValue - 1), 400},
     {"escape in value", "GET / HTTP/1.1\r\nHost: a\r\nX: \x1b\r\n\r\n", 400},
     {"blank in name", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
     {"no name", "GET / HTTP/1.1\r\n: a\r\n\r\n", 400},
