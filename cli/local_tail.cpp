@@ -49,14 +49,16 @@ int LocalTail::run() {
 // One moment: what is evicted while it is read is left out, and leaves no hole.
 int LocalTail::print_moment() {
   const auto snapshot = reader_->snapshot(*directory_);
-  std::vector<const shm::RecordView*> chosen;
-  for (auto record = snapshot.records.rbegin(); record != snapshot.records.rend(); ++record) {
+  std::vector<const shm::RecordView*> chosen;  // newest first
+  for (std::size_t left = snapshot.records.size(); left > 0; --left) {
+    const shm::RecordView& record = snapshot.records[left - 1];
     if (query_.last && chosen.size() >= *query_.last) break;
-    if (query_.since_ns && record->time_ns < *query_.since_ns) continue;
-    if (query_.matches(*record)) chosen.push_back(&*record);
+    if (query_.since_ns && record.time_ns < *query_.since_ns) continue;
+    if (query_.matches(record)) chosen.push_back(&record);
   }
-  for (auto record = chosen.rbegin(); record != chosen.rend(); ++record) {
-    if (!printer_.record(**record)) return kFailed;
+  std::reverse(chosen.begin(), chosen.end());
+  for (const shm::RecordView* record : chosen) {
+    if (!printer_.record(*record)) return kFailed;
   }
   return printer_.flush() ? kOk : kFailed;
 }
