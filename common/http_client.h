@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,23 @@ bool is_loopback_url(const std::string& url);
 /// True where a key may be sent to: https anywhere, http on loopback only.
 bool may_carry_key(const std::string& url);
 
+/// The body of a POST that is sent while it comes into being. Calls after the end do nothing.
+class HttpUpload {
+ public:
+  using Callback = std::function<void()>;
+
+  virtual ~HttpUpload() = default;
+  virtual void write(std::string_view data) = 0;
+  /// The body is complete.
+  virtual void end() = 0;
+  /// Cuts the connection, so that the other end sees an incomplete body. `done` is not called.
+  virtual void abort() = 0;
+  /// Bytes that were written but have not been taken by the socket.
+  virtual std::size_t queued() const = 0;
+  /// Called once for each call of this, when queued() falls to `below` or less; never from within this call.
+  virtual void on_drain(std::size_t below, Callback callback) = 0;
+};
+
 class HttpClientCore;
 
 class HttpClient {
@@ -52,6 +71,10 @@ class HttpClient {
 
   /// Starts a GET. `done` is called once from the loop, never from within this call; not after cancel().
   RequestId get(const HttpClientRequest& request, Done done);
+  /// Starts a POST. `length` nothing: chunked. Neither a time limit for the whole nor one for its
+  /// answer applies; an answer that comes before the body's end ends the upload. `done` as for get().
+  std::shared_ptr<HttpUpload> post(const HttpClientRequest& request, std::optional<std::uint64_t> length,
+                                   Done done);
   /// Forgets a request; an unknown id is ignored.
   void cancel(RequestId id);
 

@@ -122,4 +122,6 @@ bool accepts_explicitly(const std::string* accept, std::string_view type) {
   return false;
 }
 
+std::shared_ptr<ByteStream> ResponseWriter::upgrade(const HttpHeaders&) { return nullptr; }
+
 }  // namespace mayfly

@@ -14,6 +14,39 @@
 
 namespace mayfly {
 
+/// A request's body that is handed on while it arrives, at the pace of who takes it.
+///
+/// Nothing is read from the connection before read(), beyond what came with the head.
+class BodyReader {
+ public:
+  using OnData = std::function<void(std::string_view data)>;
+  /// `complete` false: the sender vanished, broke the framing, or was cut off.
+  using OnEnd = std::function<void(bool complete)>;
+
+  virtual ~BodyReader() = default;
+  /// Starts. Each piece is handed over once, `on_end` last and once; neither from within this call.
+  virtual void read(OnData on_data, OnEnd on_end) = 0;
+  /// While true, no piece comes and the sender is held back by its socket. May be called from on_data.
+  virtual void pause(bool paused) = 0;
+};
+
+/// Both directions of a connection that has left HTTP (101 Switching Protocols).
+class ByteStream {
+ public:
+  using OnData = std::function<void(std::string_view data)>;
+  using Callback = std::function<void()>;
+
+  virtual ~ByteStream() = default;
+  /// Starts reading. `on_closed` comes once, when the peer is gone or close() was called by the server.
+  virtual void start(OnData on_data, Callback on_closed) = 0;
+  virtual void pause(bool paused) = 0;
+  virtual void write(std::string_view data) = 0;
+  /// Bytes that were written but have not yet left.
+  virtual std::size_t queued() const = 0;
+  /// Sends what is queued, then closes. The last pointer's end does it too.
+  virtual void close() = 0;
+};
+
 /// Name and value. Requests: names in lower case. Responses: as they shall be sent.
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
@@ -25,6 +58,9 @@ struct HttpRequest {
   std::string body;     // complete, within the limits of the listener
   std::string peer;     // for people: "127.0.0.1:51000", "unix", "tunnel"
   bool tunnelled = false;
+  bool secure = false;  // came over TLS of this program's own
+  /// Instead of `body`, where the listener hands bodies on (HttpServerOptions::streams_body).
+  std::shared_ptr<BodyReader> body_reader;
 
   /// The first header of that (lower case) name; null: none.
   const std::string* header(std::string_view name) const;
@@ -64,6 +100,9 @@ class ResponseWriter {
   /// Says that the answer has no end of its own (a stream, a long poll): a reader that closes its
   /// sending side counts as gone then, and one that reads slowly is never cut off.
   virtual void set_open_ended() = 0;
+  /// Answers 101 with `headers` and hands the connection over; this answer is complete then.
+  /// Null: this is no connection that could change its protocol (a tunnel, HTTP/1.0).
+  virtual std::shared_ptr<ByteStream> upgrade(const HttpHeaders& headers);
 };
 
 using ResponseWriterPtr = std::shared_ptr<ResponseWriter>;

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,12 +26,20 @@
 
 namespace mayfly {
 
+class TlsContext;
+
 struct HttpServerOptions {
   /// Host names to answer to, besides loopback names and the address that the client connected to.
   std::vector<std::string> hosts;
   std::size_t max_connections = 1024;  // over all listeners; more get 503 and a close
   std::size_t max_head_bytes = 16 << 10;
   std::size_t max_body_bytes = 64 << 10;
+  /// Asked once the head of a request with a body is there. True: the handler is called at once and
+  /// takes the body through HttpRequest::body_reader, without limit of size. An answer that is
+  /// complete before the body is sent, the rest of the body read for a moment, then closed.
+  std::function<bool(const HttpRequest& head)> streams_body;
+  /// Null: in the clear.
+  std::shared_ptr<TlsContext> tls;
   std::chrono::seconds request_timeout{10};  // from a request's first byte to its last
   std::chrono::seconds idle_timeout{75};     // between requests
   std::chrono::seconds stall_timeout{60};    // an answer of which nothing leaves

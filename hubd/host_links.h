@@ -1,0 +1,79 @@
+// The hub's end of the tunnel: which servers listen, what they were asked, what they answered.
+//
+// A request waits for its server's next poll, goes out with an id of its own, and is answered by a
+// POST of that id. Every wait ends: polls after 25 s, requests without an answer's head after 30 s.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/http_message.h"
+#include "hubd/failed_keys.h"
+#include "hubd/hub_config.h"
+#include "hubd/hub_metrics.h"
+
+namespace mayfly::hubd {
+
+/// What a server's polls say of it.
+struct HostState {
+  bool connected = false;                     // a poll is open, or the last one ended less than 5 s ago
+  std::optional<std::uint64_t> last_seen_ns;  // wall clock of the last poll accepted
+  std::string version;                        // "mayfly-version" of its polls; empty: another program
+  bool takes_scopes = false;                  // it honours kScopeHeader
+  std::size_t waiting = 0;                    // requests for its next poll
+  std::size_t in_flight = 0;                  // handed out, not completely answered
+};
+
+/// Somebody who polled under an unknown name, for the administrator to paste into the file.
+struct KnockingStranger {
+  std::string name;  // bounded, as it came
+  std::string tripcode;
+  std::string address;
+  std::uint64_t last_seen_ns = 0;
+};
+
+struct ForwardOptions {
+  std::chrono::milliseconds head_timeout{30'000};
+};
+
+/// Belongs to the loop's thread. `loop` and `metrics` outlive it.
+class HostLinks {
+ public:
+  HostLinks(uv_loop_t* loop, HubMetrics& metrics);
+  ~HostLinks();
+
+  /// Polls of servers that are gone, or whose key changed, end with 401.
+  void set_config(const HubConfig& config);
+  /// True for requests below kTunnelRoot: handle_tunnel() answers them.
+  static bool is_tunnel(const HttpRequest& request);
+  /// True where the body is to be handed on as it comes (the response POST).
+  static bool streams_body(const HttpRequest& head);
+  void handle_tunnel(HttpRequest request, ResponseWriterPtr response);
+
+  /// Asks `server`: path and query of `request` are the server's own, its headers are sent on after
+  /// filtering (design, section 6). The answer's head and body go to `response` as they come, with
+  /// the headers that protect a reader's browser. 404 unknown server, 502 a broken answer, 503 too
+  /// many waiting, 504 no answer in time.
+  void forward(const std::string& server, HttpRequest request, ResponseWriterPtr response,
+               ForwardOptions options = {});
+
+  HostState state(const std::string& server) const;
+  std::vector<KnockingStranger> strangers() const;
+  /// Polls that wait now.
+  std::size_t parked() const;
+  void close();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace mayfly::hubd
