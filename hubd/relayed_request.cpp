@@ -118,6 +118,7 @@ void RelayedRequest::answer_whole(int status, const HttpHeaders& headers, std::s
   ++shared_.metrics.answers[status];
   shared_.counts().body_bytes += body.size();
   reader_->send(status, headers, body);
+  if (stage_ != Stage::answering) return;  // that was more than the reader takes
   answer_post(kFinished);
   ++shared_.counts().answered;
   done();
