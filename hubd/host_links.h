@@ -8,15 +8,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/http_message.h"
-#include "hubd/failed_keys.h"
+#include "hubd/access.h"
 #include "hubd/hub_config.h"
 #include "hubd/hub_metrics.h"
 
@@ -42,11 +40,18 @@ struct KnockingStranger {
 
 struct ForwardOptions {
   std::chrono::milliseconds head_timeout{30'000};
+  /// The public path below which the server lives for this reader, without a slash at its end; a
+  /// Location that is a path outside of it is taken out. Empty: every such Location.
+  std::string prefix;
 };
 
 /// Belongs to the loop's thread. `loop` and `metrics` outlive it.
 class HostLinks {
  public:
+  static constexpr std::size_t kMaxWaiting = 1000;  // of one server; more get 503
+  static constexpr std::size_t kMaxWaitingBytes = 4 << 20;
+  static constexpr std::size_t kMaxOpen = 4096;  // of one server: waiting, asked, being answered
+
   HostLinks(uv_loop_t* loop, HubMetrics& metrics);
   ~HostLinks();
 
@@ -59,16 +64,21 @@ class HostLinks {
   void handle_tunnel(HttpRequest request, ResponseWriterPtr response);
 
   /// Asks `server`: path and query of `request` are the server's own, its headers are sent on after
-  /// filtering (design, section 6). The answer's head and body go to `response` as they come, with
-  /// the headers that protect a reader's browser. 404 unknown server, 502 a broken answer, 503 too
-  /// many waiting, 504 no answer in time.
-  void forward(const std::string& server, HttpRequest request, ResponseWriterPtr response,
+  /// filtering (header_filter.h), with `scope` beside them where it is not everything. The answer's
+  /// head and body go to `response` as they come, with the headers that protect a reader's browser.
+  ///
+  /// Answers itself: 400 neither GET nor HEAD; 404 unknown server, or `scope` covers nothing, or only
+  /// a part and the server does not honour scopes; 502 an answer that cannot be passed on; 503 too
+  /// many waiting; 504 no answer in time.
+  void forward(const std::string& server, const Scope& scope, HttpRequest request, ResponseWriterPtr response,
                ForwardOptions options = {});
 
   HostState state(const std::string& server) const;
+  /// The last ones first; bounded.
   std::vector<KnockingStranger> strangers() const;
   /// Polls that wait now.
   std::size_t parked() const;
+  /// Sends everybody away. Nothing is taken afterwards; the destructor does it too.
   void close();
 
  private:
