@@ -1,6 +1,10 @@
 // Answers: which are taken, and what their readers get.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+#include <utility>
+
 #include "tunnel_fixture.h"
 
 namespace mayfly::hubd {
@@ -75,10 +79,8 @@ TEST_F(TunnelAnswerTest, ALongerBodyIsCutToTheLength) {
 }
 
 TEST_F(TunnelAnswerTest, WhatHasNoBodyDoesNotWaitForOne) {
-  for (const auto& [method, status, body_read_back] : {std::tuple<std::string, int, bool>{"HEAD", 204, false},
-                                                       {"HEAD", 200, false},
-                                                       {"GET", 304, false},
-                                                       {"GET", 204, false}}) {
+  const std::pair<std::string, int> cases[] = {{"HEAD", 204}, {"HEAD", 200}, {"GET", 304}, {"GET", 204}};
+  for (const auto& [method, status] : cases) {
     TestConnection reader(port()), server(port());
     const std::string id = ask(reader, "/x", "", method).id;
     // As the real server: announces 34 bytes and never sends one.
@@ -87,14 +89,11 @@ TEST_F(TunnelAnswerTest, WhatHasNoBodyDoesNotWaitForOne) {
     const TestAnswer answer = reader.read_answer(true);
     EXPECT_EQ(answer.status, status);
     EXPECT_EQ(answer.headers.at("etag"), "e");
-    if (status == 200) {
-      EXPECT_EQ(answer.headers.at("content-length"), "34");
-    }
+    EXPECT_EQ(answer.headers.count("content-length"), status == 200 ? 1u : 0u);
     const TestAnswer posted = server.read_answer();
     EXPECT_EQ(posted.status, 200);
     EXPECT_EQ(posted.body, "ClientDisconnected\n");
     EXPECT_TRUE(server.read_to_end()) << "the rest is not waited for";
-    EXPECT_FALSE(body_read_back);
   }
 }
 
@@ -234,31 +233,18 @@ TEST_F(TunnelAnswerTest, ARevokedServerIsCutOff) {
 TEST_F(TunnelAnswerTest, ASilentEventStreamOfOursIsCut) {
   stop();
   start({.stream_silence = milliseconds(20), .stream_check = milliseconds(10)});
-  for (const bool ours : {true, false}) {
-    TestConnection reader(port());
-    reader.send(request_of("alpha"));
-    ASSERT_TRUE(has_waiting(1));
-    FakeServer poller(port(), "alpha");
-    poller.send_poll(ours ? "mayfly-version: 1\r\n" : "");
-    const std::string id = poller.read_requests().at(0).id;
-    if (ours) {
-      // Known from the poll before.
-      TestConnection second(port());
-      poller.send_poll("mayfly-version: 1\r\n");
-      ASSERT_TRUE(has_parked(1));
-      second.send(request_of("alpha"));
-      const std::string other = poller.read_requests().at(0).id;
-      TestConnection server(port());
-      server.send(alpha().post(other,
-                               alpha().magic_line({200, {{"content-type", "text/event-stream"}}}) +
+  FakeServer poller(port(), "alpha");
+  poller.send_poll("mayfly-version: 1\r\n");
+  ASSERT_TRUE(has_parked(1));
+  TestConnection reader(port()), server(port());
+  reader.send(request_of("alpha"));
+  const std::string id = poller.read_requests().at(0).id;
+  server.send(alpha().post(id, alpha().magic_line({200, {{"content-type", "text/event-stream"}}}) +
                                    alpha().key_line() + "transfer-encoding: chunked\r\n",
-                               "5\r\nhello\r\n"));
-      EXPECT_TRUE(second.read_to_end());
-      EXPECT_FALSE(second.read_answer().complete);
-    }
-    alpha().answer(id, {200, {}}, "");
-    reader.read_answer();
-  }
+                           "5\r\nhello\r\n"));
+  EXPECT_TRUE(reader.read_to_end());
+  EXPECT_FALSE(reader.read_answer().complete);
+  EXPECT_EQ(metrics().links.cut, 1u);
 }
 
 // A slow reader holds back his own server's connection, and nobody else's.
@@ -286,12 +272,10 @@ TEST_F(TunnelAnswerTest, ASlowReaderHoldsBackItsOwnAnswerOnly) {
   TestConnection quick(port());
   alpha().answer(ask(quick, "/quick").id, {200, {}}, "quick");
   EXPECT_EQ(quick.read_answer().body, "quick");
-  std::size_t read = 0;
   EXPECT_EQ(slow.read_answer().body.size(), kTotal);
   sender.join();
   EXPECT_EQ(sent, kTotal);
   EXPECT_EQ(server.read_answer().body, "StreamFinished\n");
-  EXPECT_EQ(read, 0u);
 }
 
 TEST_F(TunnelAnswerTest, AReaderWhoTakesNothingIsCutOff) {
