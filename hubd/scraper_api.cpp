@@ -37,6 +37,10 @@ std::chrono::milliseconds scrape_time(const HttpRequest& request) {
   return std::clamp(asked, kMinScrapeTime, kMaxScrapeTime);
 }
 
+const std::string& shown_name(const Server& server) {
+  return server.display_name.empty() ? server.name : server.display_name;
+}
+
 /// The Host that the scraper reached the hub by, where it is fit for a target.
 std::string own_address(const HttpRequest& request) {
   const std::string* host = request.header("host");
@@ -74,7 +78,7 @@ void ScraperApi::handle(const HttpRequest& request, const ResponseWriterPtr& res
 void ScraperApi::answer_server_list(ResponseWriter& response, const Reader& reader) {
   std::vector<Fleet::Member> members = fleet_.members(reader);
   std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) {
-    return a.server->display_name < b.server->display_name;
+    return shown_name(*a.server) < shown_name(*b.server);
   });
   Json servers = Json::array();
   for (const Fleet::Member& member : members) {
@@ -85,9 +89,8 @@ void ScraperApi::answer_server_list(ResponseWriter& response, const Reader& read
       time.pop_back();  // PTTH writes the offset
       last_seen = time + "+00:00";
     }
-    const std::string& shown = member.server->display_name;
     servers.push_back({{"name", member.server->name},
-                       {"display_name", shown.empty() ? member.server->name : shown},
+                       {"display_name", shown_name(*member.server)},
                        {"last_seen", last_seen}});
   }
   send_data(response, fleet_.metrics(), "application/json", dump_line({{"servers", servers}}));
@@ -101,13 +104,12 @@ void ScraperApi::answer_discovery(const HttpRequest& request, ResponseWriter& re
   Json groups = Json::array();
   for (const Fleet::Member& member : fleet_.members(reader)) {
     const std::string& name = member.server->name;
-    const std::string& shown = member.server->display_name;
     groups.push_back({{"targets", {own_address(request)}},
                       {"labels",
                        {{"__metrics_path__", "/scraper/v1/server/" + name + "/metrics"},
                         {"__scheme__", request.secure || proxied_tls ? "https" : "http"},
                         {"server", name},
-                        {"__meta_mayfly_display_name", shown.empty() ? name : shown}}}});
+                        {"__meta_mayfly_display_name", shown_name(*member.server)}}}});
   }
   send_data(response, fleet_.metrics(), "application/json", dump_line(groups));
 }
