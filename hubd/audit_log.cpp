@@ -17,14 +17,22 @@ void cut(std::string& text) {
 
 std::string_view audit_event_name(AuditEntry::Event event) {
   switch (event) {
-    case AuditEntry::Event::started: return "started";
-    case AuditEntry::Event::read: return "read";
-    case AuditEntry::Event::login: return "login";
-    case AuditEntry::Event::login_failed: return "login_failed";
-    case AuditEntry::Event::login_limited: return "login_limited";
-    case AuditEntry::Event::logout: return "logout";
-    case AuditEntry::Event::key_refused: return "key_refused";
-    case AuditEntry::Event::cut_off: return "cut_off";
+    case AuditEntry::Event::started:
+      return "started";
+    case AuditEntry::Event::read:
+      return "read";
+    case AuditEntry::Event::login:
+      return "login";
+    case AuditEntry::Event::login_failed:
+      return "login_failed";
+    case AuditEntry::Event::login_limited:
+      return "login_limited";
+    case AuditEntry::Event::logout:
+      return "logout";
+    case AuditEntry::Event::key_refused:
+      return "key_refused";
+    case AuditEntry::Event::cut_off:
+      return "cut_off";
   }
   return "unknown";
 }

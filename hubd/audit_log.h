@@ -23,8 +23,8 @@ struct AuditEntry {
   std::string address;      // without the port
   std::string server;       // empty: none, or several
   std::string method;
-  std::string path;  // without its parameters: they may hold what was searched for
-  int status = 0;    // 0: the reader left before there was an answer
+  std::string path;            // without its parameters: they may hold what was searched for
+  int status = 0;              // 0: the reader left before there was an answer
   std::uint64_t first_ns = 0;  // wall clock
   std::uint64_t last_ns = 0;
   std::uint64_t times = 1;
