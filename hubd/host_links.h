@@ -15,28 +15,13 @@
 
 #include "common/http_message.h"
 #include "hubd/access.h"
+#include "hubd/host_state.h"
 #include "hubd/hub_config.h"
 #include "hubd/hub_metrics.h"
+#include "hubd/link_shared.h"
+#include "hubd/strangers.h"
 
 namespace mayfly::hubd {
-
-/// What a server's polls say of it.
-struct HostState {
-  bool connected = false;                     // a poll is open, or the last one ended less than 5 s ago
-  std::optional<std::uint64_t> last_seen_ns;  // wall clock of the last poll accepted
-  std::string version;                        // "mayfly-version" of its polls; empty: another program
-  bool takes_scopes = false;                  // it honours kScopeHeader
-  std::size_t waiting = 0;                    // requests for its next poll
-  std::size_t in_flight = 0;                  // handed out, not completely answered
-};
-
-/// Somebody who polled under an unknown name, for the administrator to paste into the file.
-struct KnockingStranger {
-  std::string name;  // bounded, as it came
-  std::string tripcode;
-  std::string address;
-  std::uint64_t last_seen_ns = 0;
-};
 
 struct ForwardOptions {
   std::chrono::milliseconds head_timeout{30'000};
@@ -48,11 +33,7 @@ struct ForwardOptions {
 /// Belongs to the loop's thread. `loop` and `metrics` outlive it.
 class HostLinks {
  public:
-  static constexpr std::size_t kMaxWaiting = 1000;  // of one server; more get 503
-  static constexpr std::size_t kMaxWaitingBytes = 4 << 20;
-  static constexpr std::size_t kMaxOpen = 4096;  // of one server: waiting, asked, being answered
-
-  HostLinks(uv_loop_t* loop, HubMetrics& metrics);
+  HostLinks(uv_loop_t* loop, HubMetrics& metrics, const LinkTimes& times = {});
   ~HostLinks();
 
   /// Polls of servers that are gone, or whose key changed, end with 401.
@@ -69,7 +50,7 @@ class HostLinks {
   ///
   /// Answers itself: 400 neither GET nor HEAD; 404 unknown server, or `scope` covers nothing, or only
   /// a part and the server does not honour scopes; 502 an answer that cannot be passed on; 503 too
-  /// many waiting; 504 no answer in time.
+  /// many waiting, or not yet known whether it honours scopes; 504 no answer in time.
   void forward(const std::string& server, const Scope& scope, HttpRequest request, ResponseWriterPtr response,
                ForwardOptions options = {});
 

@@ -46,6 +46,7 @@ std::string HubMetrics::render() const {
   single(out, "mayfly_hub_servers", "gauge", "Servers configured.", servers);
   single(out, "mayfly_hub_connections", "gauge", "Connections open.", connections);
   access.render(out);
+  links.render(out);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hubd/access_counts.h"
+#include "hubd/link_counts.h"
 
 namespace mayfly::hubd {
 
@@ -22,6 +23,7 @@ struct HubMetrics {
   std::uint64_t servers = 0;
   std::uint64_t connections = 0;
   AccessCounts access;
+  LinkCounts links;
 
   /// Prometheus text format, version 0.0.4.
   std::string render() const;
