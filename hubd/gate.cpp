@@ -117,7 +117,7 @@ void Gate::handle(HttpRequest request, ResponseWriterPtr response) {
     ++metrics_.access.without_right;
     return hide(call);
   }
-  const ResponseWriterPtr guarded = admit(call, identity, "", "", route->noted);
+  const ResponseWriterPtr guarded = admit(call, identity, {"", "", route->noted});
   route->handler(std::move(call.request), guarded, identity.reader);
 }
 
@@ -197,7 +197,7 @@ void Gate::read_host(Call call, std::string_view prefix, Route::Surface surface)
   const HostState state = links_.state(path.server);
   const bool has_own_page = state.version.empty() && state.last_seen_ns.has_value();
   if (path.rest == "/" && surface == Route::Surface::people && server_page_ && !has_own_page) {
-    const ResponseWriterPtr guarded = admit(call, identity, path.server, "", true);
+    const ResponseWriterPtr guarded = admit(call, identity, {path.server, ""});
     return server_page_(std::move(call.request), guarded, identity.reader);
   }
   call.request.path = path.rest;
@@ -212,17 +212,7 @@ void Gate::forward(Call call, const Identity& identity, const std::string& serve
     ++metrics_.access.without_right;
     return hide(call);
   }
-  const HostState state = links_.state(server);
-  if (!scope.everything && !state.last_seen_ns) {
-    // Whether it narrows its answers to a scope is only known once it has come.
-    return problem(call, 503, "host_away", "this server has not been seen since the hub started",
-                   {{"Retry-After", "5"}});
-  }
-  if (!scope.everything && !state.takes_scopes) {
-    ++metrics_.access.without_right;
-    return hide(call);
-  }
-  const ResponseWriterPtr guarded = admit(call, identity, server, path.directory, true);
+  const ResponseWriterPtr guarded = admit(call, identity, {server, path.directory, true, false});
   ForwardOptions options;
   options.prefix = prefix;
   links_.forward(server, scope, std::move(call.request), guarded, options);
@@ -238,7 +228,7 @@ void Gate::answer_session(const Call& call) {
   answer["administers"] = may_administer(*identity.reader);
   // Null: there is no session that POST /logout could end.
   answer["csrf"] = identity.csrf.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(identity.csrf);
-  const ResponseWriterPtr guarded = admit(call, identity, "", "", false);
+  const ResponseWriterPtr guarded = admit(call, identity, {"", "", false});
   guarded->send(200,
                 {{"Content-Type", "application/json"},
                  {"Cache-Control", "no-store"},
@@ -246,18 +236,18 @@ void Gate::answer_session(const Call& call) {
                 answer.dump() + "\n");
 }
 
-ResponseWriterPtr Gate::admit(const Call& call, const Identity& identity, std::string server,
-                              std::string directory, bool noted) {
+ResponseWriterPtr Gate::admit(const Call& call, const Identity& identity, Admission admission) {
   ++metrics_.access.admitted;
-  Claim claim{identity.credential, identity.reader, std::move(server), std::move(directory)};
+  Claim claim{identity.credential, identity.reader, admission.server, admission.directory};
   AuditEntry entry = entry_for(call.request, claim, config_->behind_proxy);
-  auto answered = [self = self_, entry = std::move(entry), noted](int status) mutable {
+  auto answered = [self = self_, entry = std::move(entry), admission = std::move(admission)](int status) {
     if (*self == nullptr) return;
-    if (status != 0) ++(*self)->metrics_.answers[status];
-    if (!noted) return;
-    entry.status = status;
-    entry.first_ns = shm::system_clocks().wall_ns();
-    (*self)->audit_.add(std::move(entry));
+    if (status != 0 && admission.counted) ++(*self)->metrics_.answers[status];
+    if (!admission.noted) return;
+    AuditEntry done = entry;
+    done.status = status;
+    done.first_ns = shm::system_clocks().wall_ns();
+    (*self)->audit_.add(std::move(done));
   };
   return open_.guard(call.response, std::move(claim), std::move(answered));
 }

@@ -43,7 +43,7 @@ struct Route {
   bool administers = false;  // needs may_administer()
   bool takes_posts = false;  // besides GET and HEAD
   bool noted = true;         // in the audit log
-  Handler handler;
+  Handler handler{};          // its answer's status is counted here, not by the handler
 };
 
 /// Belongs to the loop's thread. What it is given outlives it; the loop runs once more after it.
@@ -86,8 +86,13 @@ class Gate {
   void read_host(Call call, std::string_view prefix, Route::Surface surface);
   void forward(Call call, const Identity& identity, const std::string& server, const std::string& prefix);
   void answer_session(const Call& call);
-  ResponseWriterPtr admit(const Call& call, const Identity& identity, std::string server,
-                          std::string directory, bool noted);
+  struct Admission {
+    std::string server;
+    std::string directory;
+    bool noted = true;    // in the audit log
+    bool counted = true;  // by its status; HostLinks counts its answers itself
+  };
+  ResponseWriterPtr admit(const Call& call, const Identity& identity, Admission admission);
   void cut_off(const Claim& claim);
 
   uv_loop_t* loop_;

@@ -28,30 +28,47 @@ void call_later(uv_loop_t* loop, ResponseWriter::Callback callback) {
 }
 
 /// Both directions of a connection that a reader turned into something else than HTTP.
-class GuardedStream final : public ByteStream, public OpenReads::Open {
+class GuardedStream final : public ByteStream,
+                            public OpenReads::Open,
+                            public std::enable_shared_from_this<GuardedStream> {
  public:
   GuardedStream(std::shared_ptr<ByteStream> inner, RegistryPtr registry)
       : inner_(std::move(inner)), registry_(std::move(registry)) {}
   ~GuardedStream() override { registry_->open.erase(this); }
 
   void start(OnData on_data, Callback on_closed) override {
-    inner_->start(std::move(on_data), std::move(on_closed));
+    if (cut_) return call_later(registry_->loop, std::move(on_closed));
+    closed_ = std::move(on_closed);
+    inner_->start(std::move(on_data), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->gone();
+    });
   }
   void pause(bool paused) override { inner_->pause(paused); }
   void write(std::string_view data) override {
     if (!cut_) inner_->write(data);
   }
   std::size_t queued() const override { return inner_->queued(); }
-  void close() override { inner_->close(); }
-
-  void cut_off() override {
-    cut_ = true;
+  void close() override {
+    closed_ = nullptr;
+    registry_->open.erase(this);
     inner_->close();
   }
 
+  void cut_off() override {
+    cut_ = true;
+    registry_->open.erase(this);
+    inner_->close();
+    gone();
+  }
+
  private:
+  void gone() {
+    if (const Callback call = std::exchange(closed_, nullptr)) call();
+  }
+
   std::shared_ptr<ByteStream> inner_;
   RegistryPtr registry_;
+  Callback closed_;
   bool cut_ = false;
 };
 
