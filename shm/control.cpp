@@ -258,6 +258,8 @@ void ControlWriter::set_waiting(bool waiting) {
   __atomic_store_n(&impl_->header().waiting, waiting ? Word{1} : Word{0}, __ATOMIC_SEQ_CST);
 }
 
+bool ControlWriter::torn() const { return impl_->mapping.torn(impl_->path); }
+
 void ControlWriter::heartbeat() {
   store_release(&impl_->header().heartbeat_mono_ns, impl_->clocks->mono_ns());
 }
