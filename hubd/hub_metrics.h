@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "hubd/link_counts.h"
+
 namespace mayfly::hubd {
 
 /// Plain numbers of one loop thread.
@@ -19,6 +21,7 @@ struct HubMetrics {
   std::uint64_t waiting_polls = 0;
   std::uint64_t servers = 0;
   std::uint64_t connections = 0;
+  LinkCounts links;
 
   /// Prometheus text format, version 0.0.4.
   std::string render() const;
