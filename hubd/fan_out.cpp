@@ -20,6 +20,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
 
   void start(HostLinks& links, std::vector<HostQuestion> questions, ResponseWriter& reader) {
     self_ = shared_from_this();
+    reader.set_open_ended();  // who has gone need not be asked for
     reader.on_closed([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->give_up();
     });
@@ -73,7 +74,8 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   }
 
   static void collect(CollectingWriter& writer, HostAnswer& answer) {
-    if (!writer.closed()) writer.cancel();  // out of time
+    const bool late = !writer.closed();
+    if (late) writer.cancel();
     CollectedAnswer& got = writer.answer();
     if (got.complete || got.cut) {
       answer.status = got.status;
@@ -81,7 +83,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
       answer.body = std::move(got.body);
       answer.cut = got.cut;
       answer.problem.clear();
-    } else if (got.status != 0) {
+    } else if (!late) {
       answer.problem = "broke_off";
     }
   }
