@@ -22,7 +22,7 @@ export class DirectoryHead {
   update(info) {
     this.#missing.hidden = info !== undefined;
     if (info === undefined) return;
-    for (const row of quotasOf(info)) this.#bar(row[0]).show(row);
+    for (const row of quotasOf(info)) this.#bar(row.name).show(row);
     const last = info.last_write === null ? 'nothing written yet' : `last write ${moment(info.last_write)}`;
     setText(this.#facts, `${short(info.records)} ${info.kind === 'log' ? 'lines' : 'values'} · ${last}`);
     this.#facts.title = `${exact(info.stored)} stored since the directory was opened`;

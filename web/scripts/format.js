@@ -56,12 +56,18 @@ export function clock(time) {
   return `${lastClock}.${time.slice(20, 23).padEnd(3, '0').replace(/\D/g, '0')}`;
 }
 
+/** "3 min ago", of an RFC 3339 time. */
+export function ago(time) {
+  const ms = Date.now() - Date.parse(time);
+  return ms < 1000 ? 'just now' : `${age(ms)} ago`;
+}
+
 /** "21 Nov 2026, 10:00:00 (3 min ago)" */
 export function moment(time) {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;
   const day = date.toLocaleString('en-GB', {day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit'});
-  return `${day} (${age(Date.now() - date.getTime())} ago)`;
+  return `${day} (${ago(time)})`;
 }
 
 /** "value_too_long" as "value too long". */

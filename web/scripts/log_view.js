@@ -51,7 +51,7 @@ export class LogView {
     this.#list = new VirtualList(this.#scroller, makeLogRow, (row, item, index) => showLogRow(row, item, index, this.#selected));
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), {passive: true});
     this.#restart();
-    this.#scroller.focus({preventScroll: true});
+    this.#scroller.focus({preventScroll: true, focusVisible: false});
   }
 
   detached() {
@@ -244,6 +244,6 @@ export class LogView {
     const news = Object.entries(counts).map(([cause, count]) => [cause, Number(count) - Number(before[cause] ?? 0)])
         .filter(([, count]) => count > 0);
     if (news.length === 0) return;
-    this.#source.markDrops(`dropped by ${this.#directory}: ${news.map(([cause, count]) => `${exact(count)} ${words(cause)}`).join(', ')}`);
+    this.#source.markDrops(`not stored: ${news.map(([cause, count]) => `${exact(count)} ${words(cause)}`).join(', ')}`);
   }
 }

@@ -4,7 +4,7 @@ import {causeChips} from './causes.js';
 import {ChartPanel} from './chart_panel.js';
 import {directoryId, totalDropped, totalEvicted} from './directory_poll.js';
 import {element, setText} from './dom.js';
-import {age, bytes, exact, plural, short} from './format.js';
+import {ago, bytes, exact, plural, short} from './format.js';
 import {QuotaBar, quotasOf} from './quota_bar.js';
 import {makeSparkline, showSparkline} from './sparkline.js';
 
@@ -32,16 +32,17 @@ class Card {
 
   show(info, rate, times) {
     for (const row of quotasOf(info)) {
-      if (!this.#bars.has(row[0])) {
-        this.#bars.set(row[0], new QuotaBar(row[0]));
-        this.#barBox.append(this.#bars.get(row[0]).root);
+      if (!this.#bars.has(row.name)) {
+        this.#bars.set(row.name, new QuotaBar(row.name));
+        this.#barBox.append(this.#bars.get(row.name).root);
       }
-      this.#bars.get(row[0]).show(row);
+      this.#bars.get(row.name).show(row);
     }
     setText(this.#rate, `${short(rate.latest ?? 0)}/s`);
-    showSparkline(this.#spark, times.slice(-rate.values.length), rate.values.map((value) => value ?? 0));
-    const ago = info.last_write === null ? 'nothing written yet' : `last write ${age(Date.now() - Date.parse(info.last_write))} ago`;
-    setText(this.#written, `${short(info.records)} ${info.kind === 'log' ? 'lines' : 'values'} · ${ago}`);
+    const known = rate.values.filter((value) => value !== null);
+    showSparkline(this.#spark, times.slice(-known.length), known);
+    const written = info.last_write === null ? 'nothing written yet' : `last write ${ago(info.last_write)}`;
+    setText(this.#written, `${short(info.records)} ${info.kind === 'log' ? 'lines' : 'values'} · ${written}`);
     this.#chips.replaceChildren(...causeChips('dropped', info.dropped), ...causeChips('evicted', info.evicted));
   }
 }
@@ -98,7 +99,8 @@ export class Overview {
     this.#poll = poll;
     if (poll.state === null) return;
     this.#showTiles(poll);
-    this.#chart.show([...poll.times], [poll.stored.values, poll.dropped.values]);
+    const first = Math.max(0, poll.stored.values.findIndex((value) => value !== null));
+    this.#chart.show(poll.times.slice(first), [poll.stored.values.slice(first), poll.dropped.values.slice(first)]);
     const lost = causeChips('dropped', poll.state.unknown.dropped);
     this.#unknown.replaceChildren(...(lost.length > 0 ? [element('span', {class: 'muted'}, 'in no directory:'), ...lost] : []));
     this.#showCards(poll);

@@ -3,16 +3,20 @@
 import {element, setText} from './dom.js';
 import {bytes, exact, short} from './format.js';
 
-/** What of a directory is bounded: [name, used, limit, how it is written, what it means]. */
+/**
+ * What of a directory is bounded: {name, used, limit, write, meaning, alarms}. A log that is full is in order:
+ * its oldest lines go. Where keys have to go, or values, it alarms.
+ */
 export function quotasOf(info) {
   const quotas = info.quotas;
   const rows = [
-    ['keys', info.keys, quotas.max_keys, short, 'keys of max_keys'],
-    ['bytes', info.bytes, quotas.max_total_bytes, bytes, 'bytes of keys and values of max_total_bytes'],
+    {name: 'keys', used: info.keys, limit: quotas.max_keys, write: short, meaning: 'keys of max_keys', alarms: true},
+    {name: 'bytes', used: info.bytes, limit: quotas.max_total_bytes, write: bytes, meaning: 'bytes of keys and values of max_total_bytes',
+     alarms: info.kind === 'status'},
   ];
   if (info.kind === 'log') {
     const room = Number(quotas.max_events_per_key) * Math.max(1, Number(info.keys));
-    rows.push(['events', info.records, room, short, 'lines of max_events_per_key, all keys together']);
+    rows.push({name: 'events', used: info.records, limit: room, write: short, meaning: 'lines of max_events_per_key, all keys together', alarms: false});
   }
   return rows;
 }
@@ -33,13 +37,12 @@ export class QuotaBar {
     this.root = element('span', {class: 'bar'}, element('span', {class: 'bar-name'}, name), this.#track, this.#numbers);
   }
 
-  show([, used, limit, write, meaning]) {
+  show({used, limit, write, meaning, alarms}) {
     const part = fill(used, limit);
     this.#bar.style.width = `${part > 0 ? Math.max(1, part * 100) : 0}%`;
-    this.#track.dataset.level = part >= 0.95 ? 'full' : part >= 0.75 ? 'high' : 'fine';
+    this.#track.dataset.level = !alarms ? 'fine' : part >= 0.95 ? 'full' : part >= 0.75 ? 'high' : 'fine';
     this.#track.setAttribute('aria-valuenow', String(Math.round(part * 100)));
-    const limitText = Number(limit) >= 2 ** 53 ? '∞' : write(limit);
-    setText(this.#numbers, `${write(used)} / ${limitText}`);
+    setText(this.#numbers, Number(limit) >= 2 ** 53 ? write(used) : `${write(used)} / ${write(limit)}`);
     this.root.title = `${exact(used)} of ${exact(limit)} ${meaning}`;
   }
 }

@@ -3,7 +3,7 @@
 import {directories, getJson} from './api.js';
 import {sum} from './causes.js';
 import {byId, element, setText} from './dom.js';
-import {age, exact, moment, plural, short} from './format.js';
+import {ago, exact, moment, plural, short} from './format.js';
 import {fill, QuotaBar, quotasOf} from './quota_bar.js';
 import {showSession} from './session.js';
 import {listenForKeys, showHelp} from './shortcuts.js';
@@ -48,7 +48,7 @@ class ServerRow {
     this.#name.title = server.name;
     this.#state.dataset.state = server.connected ? 'up' : 'away';
     setText(this.#state, server.paused ? 'paused' : server.connected ? 'connected' : 'away');
-    const seen = server.last_seen === null ? 'never' : server.connected ? 'now' : `${age(Date.now() - Date.parse(server.last_seen))} ago`;
+    const seen = server.last_seen === null ? 'never' : server.connected ? 'now' : ago(server.last_seen);
     setText(this.#seen, seen);
     this.#seen.title = server.last_seen === null ? '' : moment(server.last_seen);
     setText(this.#version, server.version === '' ? '–' : server.version);
@@ -70,10 +70,10 @@ class ServerRow {
   #showUse(state) {
     setText(this.#holds, plural(state.directories.length, 'directory', 'directories'));
     const uses = state.directories.flatMap((info) => quotasOf(info).slice(0, 2).map((quota) => ({info, quota})));
-    uses.sort((a, b) => fill(b.quota[1], b.quota[2]) - fill(a.quota[1], a.quota[2]));
+    uses.sort((a, b) => fill(b.quota.used, b.quota.limit) - fill(a.quota.used, a.quota.limit));
     this.#bar.root.hidden = uses.length === 0;
     if (uses.length > 0) {
-      setText(this.#fullest, `${uses[0].info.name}: ${uses[0].quota[0]}`);
+      setText(this.#fullest, `${uses[0].info.name}: ${uses[0].quota.name}`);
       this.#bar.show(uses[0].quota);
     }
     const dropped = state.directories.reduce((total, info) => total + sum(info.dropped), 0);

@@ -3,7 +3,7 @@
 import {getJson} from './api.js';
 import {byId, element} from './dom.js';
 
-/** Shows the name and a way out. Says nothing where nobody has to log in. */
+/** Shows who reads, a way out, and for administrators the way to their pages. */
 export async function showSession() {
   let session;
   try {
@@ -11,7 +11,14 @@ export async function showSession() {
   } catch {
     return;
   }
-  byId('session').replaceChildren(element('span', {class: 'muted'}, session.user),
-      element('form', {method: 'post', action: '/logout'}, element('input', {type: 'hidden', name: 'csrf', value: session.csrf}),
-              element('button', {type: 'submit'}, 'Log out')));
+  const parts = [];
+  if (session.administers) {
+    parts.push(element('a', {href: '/frontend/audit_log'}, 'Audit log'), element('a', {href: '/frontend/unregistered_servers'}, 'Unregistered'));
+  }
+  if (session.csrf !== null) {  // else there is no session that could end
+    parts.push(element('span', {class: 'muted'}, session.name),
+        element('form', {method: 'post', action: '/logout'}, element('input', {type: 'hidden', name: 'csrf', value: session.csrf}),
+                element('button', {type: 'submit'}, 'Log out')));
+  }
+  byId('session').replaceChildren(...parts);
 }

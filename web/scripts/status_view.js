@@ -63,7 +63,7 @@ export class StatusView {
       history: this.#store.history(entry.id), staleAfterMs: this.#staleAfterMs, selected: this.#selected}));
     this.#timer = setInterval(() => this.#schedule(), kAgesMs);
     this.#resort();
-    this.#scroller.focus({preventScroll: true});
+    this.#scroller.focus({preventScroll: true, focusVisible: false});
   }
 
   detached() {
