@@ -10,7 +10,7 @@
 #include "common/http_message.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_pool.h"
-#include "relayd/request_target.h"
+#include "common/request_target.h"
 #include "relayd/segment_view.h"
 #include "relayd/slice_runner.h"
 #include "shm/control.h"

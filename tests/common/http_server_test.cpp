@@ -131,8 +131,11 @@ TEST_F(HttpServerTest, ForeignHostNamesAreMisdirected) {
     EXPECT_EQ(status(host), 200) << host;
   }
   for (const char* host : {"evil.example", "relay.example.org.evil.example", "10.0.0.1", "localhost.evil",
-                           "[::2]", "localhost:x", "127.0.0.1.evil.example"}) {
+                           "[::2]", "127.0.0.1.evil.example"}) {
     EXPECT_EQ(status(host), 421) << host;
+  }
+  for (const char* host : {"localhost:x", "localhost:", "a b", "a,b", "[::1", "a/b", "a@b", ""}) {
+    EXPECT_EQ(status(host, "/healthz"), 400) << host;
   }
   EXPECT_EQ(status("evil.example", "/healthz"), 200);
   EXPECT_EQ(status("evil.example", "/readyz"), 200);

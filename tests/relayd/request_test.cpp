@@ -3,7 +3,7 @@
 
 #include "relayd/metrics.h"
 #include "relayd/record_query.h"
-#include "relayd/request_target.h"
+#include "common/request_target.h"
 #include "relayd/stream_cursor.h"
 
 namespace mayfly::relayd {
