@@ -21,7 +21,7 @@ struct KeyUse {
 using KeyUses = std::map<std::string, KeyUse, std::less<>>;
 
 /// Reads the whole directory once, without keeping any value.
-KeyUses collect_keys(shm::Reader& reader, const shm::DirectoryInfo& directory) {
+KeyUses collect_keys(const ScopedReader& reader, const shm::DirectoryInfo& directory) {
   KeyUses keys;
   const auto count = [&keys](const shm::RecordView& record) {
     auto found = keys.find(record.key);
@@ -80,15 +80,16 @@ void answer_keys(const ApiParts& parts, ApiCall call) {
   const auto send = [body, response = call.response] {
     response->send(200, data_headers("application/json"), *body);
   };
-  const auto read = [body, name = directory->name](shm::Reader* reader) {
+  const auto read = [body, name = directory->where.name()](const ScopedReader* reader) {
     const auto found = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
     *body = keys_json(name, found ? collect_keys(*reader, *found) : KeyUses());
   };
   if (!directory->info || is_small(*directory->info)) {
-    read(parts.segment.current());
+    const auto reader = parts.segment.reader(call.scope);
+    read(reader ? &*reader : nullptr);
     return send();
   }
-  parts.pool.run(read, send);
+  parts.segment.run(call.scope, read, send);
 }
 
 }  // namespace mayfly::relayd

@@ -35,7 +35,7 @@ std::string seconds_text(std::uint64_t ns) {
   return std::to_string(ns / kNsPerSecond) + "." + fraction;
 }
 
-DirectoryStatus collect_status(shm::Reader& reader, const shm::DirectoryInfo& directory,
+DirectoryStatus collect_status(const ScopedReader& reader, const shm::DirectoryInfo& directory,
                                std::uint64_t boot_now_ns) {
   DirectoryStatus status{directory.name, {}, 0, 0};
   const std::uint64_t stale_seconds = directory.quotas.stale_after_seconds;
@@ -84,7 +84,7 @@ std::vector<std::size_t> fair_shares(const std::vector<std::size_t>& wanted, std
   return shares;
 }
 
-void put_status_metrics(MetricsText& text, shm::Reader& reader,
+void put_status_metrics(MetricsText& text, const ScopedReader& reader,
                         const std::vector<shm::DirectoryInfo>& directories, std::uint64_t boot_now_ns,
                         std::size_t max_keys) {
   std::vector<DirectoryStatus> all;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "relayd/metrics_text.h"
-#include "shm/reader.h"
+#include "relayd/scoped_reader.h"
 
 namespace mayfly::relayd {
 
@@ -21,7 +21,7 @@ std::vector<std::size_t> fair_shares(const std::vector<std::size_t>& wanted, std
 
 /// `boot_now_ns`: what ages are counted up to (age_reference_ns). A status past its directory's
 /// `stale_after` is not there at all, but counted.
-void put_status_metrics(MetricsText& text, shm::Reader& reader,
+void put_status_metrics(MetricsText& text, const ScopedReader& reader,
                         const std::vector<shm::DirectoryInfo>& directories, std::uint64_t boot_now_ns,
                         std::size_t max_keys = kMaxStatusKeys);
 
