@@ -34,6 +34,9 @@ class Host {
   /// kill -9 and wait; returns how long that took.
   std::uint64_t kill_ingestd();
 
+  /// How long a process of this program takes that only starts and ends.
+  std::uint64_t start_to_end_ns() const;
+
   /// A connection to the listening socket, non-blocking. Works while no ingestd runs.
   int connect_client() const;
   std::string segment() const { return scratch_.file("segments/data"); }

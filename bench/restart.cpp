@@ -69,6 +69,7 @@ std::uint64_t stored(const shm::Reader& reader) {
 }
 
 struct Parts {
+  Durations start_alone{"start alone: ingestd --version, exec done to end"};
   Durations teardown{"kill to reaped"};
   Durations exec{"fork to exec done"};
   Durations ready{"exec done to READY=1"};
@@ -89,6 +90,7 @@ void one_round(Host& host, const shm::Reader& reader, Parts& parts) {
     if (ready == 0 && host.is_ready()) ready = mono_ns();
     if (committed == 0 && stored(reader) != before) committed = mono_ns();
     if (mono_ns() - killed > kPatienceNs) give_up("no new commit within 60 s");
+    usleep(20);  // this process must not take one of two processors from the one that is measured
   }
   parts.exec.add_ns(executed - forked);
   parts.ready.add_ns(ready - executed);
@@ -108,12 +110,23 @@ void run() {
   const auto reader = host.reader();
   touch_all(reader);
   Parts parts;
-  for (long i = 0; i < rounds; ++i) one_round(host, reader, parts);
+  for (long i = 0; i < rounds; ++i) {
+    one_round(host, reader, parts);
+    parts.start_alone.add_ns(host.start_to_end_ns());
+  }
   kill(load, SIGKILL);
   waitpid(load, nullptr, 0);
-  std::puts("kill -9 of ingestd under load, 1 GiB touched (target beyond exec: p50 <= 1 ms, p99 <= 10 ms)");
-  for (const auto* part : {&parts.teardown, &parts.exec, &parts.ready, &parts.commit, &parts.whole})
+  std::puts(
+      "kill -9 of ingestd under load, 1 GiB touched (target beyond the start: p50 <= 1 ms, p99 <= 10 ms)");
+  for (const auto* part :
+       {&parts.teardown, &parts.exec, &parts.start_alone, &parts.ready, &parts.commit, &parts.whole}) {
     part->print();
+  }
+  const auto beyond = [&](double share) {
+    const double all = static_cast<double>(parts.commit.percentile_ns(share));
+    return (all - static_cast<double>(parts.start_alone.percentile_ns(0.5))) / 1000;
+  };
+  std::printf("first new commit beyond a start alone: p50 %.1f, p99 %.1f us\n", beyond(0.5), beyond(0.99));
 }
 
 }  // namespace

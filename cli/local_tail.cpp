@@ -76,7 +76,9 @@ LocalTail::Found LocalTail::attach() {
     auto opened = open_segment(globals_);
     if (!opened) {
       complaint_ = opened.error().text;
-      return may_pass(opened.error().code) ? Found::not_yet : Found::never;
+      // What was fine and is damaged now will be set aside by its writer.
+      const bool mended_soon = began_before_ && opened.error().code == Errc::corrupt;
+      return mended_soon || may_pass(opened.error().code) ? Found::not_yet : Found::never;
     }
     reader_.emplace(std::move(opened.value()));
     instance_ = reader_->info().instance;

@@ -16,6 +16,13 @@ elseif(MAYFLY_SANITIZE STREQUAL "thread")
   target_link_options(mayfly_options INTERFACE -fsanitize=thread)
 endif()
 
+# Debug builds are not optimised, which halves their compile time; but what tests run a million times is.
+function(mayfly_optimize)
+  foreach(name ${ARGN})
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
+  endforeach()
+endfunction()
+
 # mayfly_library(NAME SOURCES ... DEPS ...): a static library of one folder.
 function(mayfly_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})

@@ -202,6 +202,10 @@ void Server::publish() {
 
 void Server::tick() {
   worker_.heartbeat(0);
+  if (writer_->torn()) {
+    spdlog::critical("the segment was truncated by somebody; starting anew");
+    ::_exit(1);
+  }
   if (shared_.memory_short.load() && writer_->has_free_page()) shared_.memory_short.store(false);
   look_around();
   keep_house();

@@ -1,6 +1,7 @@
 #include "relayd/relay.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <optional>
@@ -16,6 +17,12 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{1000};
+
+/// What is damaged must not be written to any more; the next start sets it aside, and asks the hub.
+[[noreturn]] void give_up_damaged(const std::string& how) {
+  spdlog::critical("the control segment is damaged: {}", how);
+  ::_exit(1);
+}
 
 }  // namespace
 
@@ -44,13 +51,14 @@ struct Relay::Parts {
         slices(loop),
         follow(loop, options.paths.data, segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
-        api({segment, pool, slices, follow, [this] { return rules ? &*rules : nullptr; }}),
+        api({SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; }}),
         server(loop, server_options(config),
                [this](HttpRequest request, ResponseWriterPtr response) {
                  api.handle(std::move(request), std::move(response));
                }),
         tick(loop, [this] {
           control->heartbeat();
+          if (control->torn()) give_up_damaged("it was truncated");
           segment.current();
           follow.tick();
         }) {
@@ -96,6 +104,9 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
   quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key}, QuotaPace{}, rules,
                  [this](const shm::Rules& news) {
                    auto published = control->publish(news);
+                   if (!published.ok() && published.error().code == shm::Errc::corrupt) {
+                     give_up_damaged(published.error().text);
+                   }
                    if (published.ok()) rules = control->state().rules;
                    return published;
                  });

@@ -142,7 +142,8 @@ class ControlImpl {
 };
 
 Result<ControlState> ControlImpl::state() const {
-  auto copied = std::make_unique<ControlCopy>();
+  // Half a megabyte: only what is copied is touched.
+  const auto copied = std::make_unique_for_overwrite<ControlCopy>();
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     ControlState state;
     state.instance = header().constants.instance;
@@ -257,6 +258,8 @@ void ControlWriter::set_waiting(bool waiting) {
   // of the data segment looks here once more after its commit; one of them sees the other.
   __atomic_store_n(&impl_->header().waiting, waiting ? Word{1} : Word{0}, __ATOMIC_SEQ_CST);
 }
+
+bool ControlWriter::torn() const { return impl_->mapping.torn(impl_->path); }
 
 void ControlWriter::heartbeat() {
   store_release(&impl_->header().heartbeat_mono_ns, impl_->clocks->mono_ns());

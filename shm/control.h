@@ -80,6 +80,8 @@ class ControlWriter {
   void set_waiting(bool waiting);
   /// Tells readers that relayd is alive.
   void heartbeat();
+  /// True when the file was truncated under the writer; a new open() sets the rest aside.
+  bool torn() const;
 
  private:
   explicit ControlWriter(std::unique_ptr<ControlImpl> impl);

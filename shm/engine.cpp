@@ -70,6 +70,8 @@ Status Engine::load() {
 /// was emptied or closed gives its pages up after the commit.
 void Engine::adopt_pages() {
   const Geometry& geometry = segment.geometry();
+  std::vector<std::uint32_t> free;
+  free.reserve(geometry.pages);
   for (std::uint32_t page = geometry.pages; page-- > 0;) {
     const Word word = load_acquire(&segment.page_word(page));
     const std::uint32_t owner = page_owner(word);
@@ -83,8 +85,9 @@ void Engine::adopt_pages() {
       }
     }
     if (word != 0) store_release(&segment.page_word(page), 0);
-    pool.add_free(page);
+    free.push_back(page);
   }
+  pool.adopt_free(free);
 }
 
 Result<DirectoryId> Engine::open_directory(WorkerState& worker, const DirectorySpec& spec) {

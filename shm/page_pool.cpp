@@ -6,9 +6,9 @@ PagePool::PagePool(std::uint32_t pages, std::uint32_t quarantine) : quarantine_(
   cold_.reserve(pages);
 }
 
-void PagePool::add_free(std::uint32_t page) {
+void PagePool::adopt_free(const std::vector<std::uint32_t>& pages) {
   const std::lock_guard lock(mutex_);
-  cold_.push_back(page);
+  cold_.insert(cold_.end(), pages.begin(), pages.end());
   count_available();
 }
 

@@ -16,8 +16,8 @@ class PagePool {
   /// `pages` is the capacity; `quarantine` retired pages stay out of use.
   PagePool(std::uint32_t pages, std::uint32_t quarantine);
 
-  /// At attach: a page that is free.
-  void add_free(std::uint32_t page);
+  /// At attach: the pages that are free; the last one is handed out first.
+  void adopt_free(const std::vector<std::uint32_t>& pages);
   /// Appends n pages to `out`, or takes none.
   bool take(std::uint32_t n, std::vector<std::uint32_t>& out);
   /// Pages whose contents readers may still look at.

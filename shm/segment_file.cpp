@@ -110,6 +110,7 @@ Result<Mapping> Mapping::open(const std::string& path, bool writable, std::uint6
     const bip::file_mapping file(same.c_str(), mode);
     Mapping mapping;
     mapping.region_ = bip::mapped_region(file, mode, 0, static_cast<std::size_t>(seen.st_size));
+    mapping.guard_ = BusGuard(mapping.region_.get_address(), mapping.region_.get_size());
     mapping.device_ = seen.st_dev;
     mapping.inode_ = seen.st_ino;
     keep_out_of_dumps(mapping.region_);
@@ -144,7 +145,15 @@ Result<Mapping> Mapping::create(const FileOptions& options, std::uint64_t bytes,
 bool Mapping::replaced(const std::string& path) const {
   struct stat seen = {};
   if (::stat(path.c_str(), &seen) != 0) return true;
-  return seen.st_ino != inode_ || seen.st_dev != device_;
+  if (seen.st_ino != inode_ || seen.st_dev != device_) return true;
+  return static_cast<std::uint64_t>(seen.st_size) < bytes() || guard_.torn();
+}
+
+bool Mapping::torn(const std::string& path) const {
+  if (guard_.torn()) return true;
+  struct stat seen = {};
+  if (::stat(path.c_str(), &seen) != 0 || seen.st_ino != inode_ || seen.st_dev != device_) return false;
+  return static_cast<std::uint64_t>(seen.st_size) < bytes();
 }
 
 Status check_directory(const std::string& directory, bool require_memory_backed) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "shm/bus_guard.h"
 #include "shm/result.h"
 #include "shm/word.h"
 
@@ -51,11 +52,14 @@ class Mapping {
 
   Word* words() const { return static_cast<Word*>(region_.get_address()); }
   std::uint64_t bytes() const { return region_.get_size(); }
-  /// True when `path` is another file by now, or none.
+  /// True when `path` is another file by now, or none, or torn().
   bool replaced(const std::string& path) const;
+  /// True when the file was truncated below what is mapped. Two system calls.
+  bool torn(const std::string& path) const;
 
  private:
   boost::interprocess::mapped_region region_;
+  BusGuard guard_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
 };

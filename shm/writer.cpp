@@ -38,6 +38,7 @@ Result<Geometry> check_resumable(const Mapping& mapping) {
 struct Writer::Files {
   WriterLock lock;
   Mapping mapping;
+  std::string path;
 };
 
 Writer::Writer(std::unique_ptr<Files> files, std::unique_ptr<Engine> engine, OpenReport report)
@@ -111,7 +112,8 @@ Result<std::unique_ptr<Writer>> Writer::open(const WriterOptions& options) {
   report.instance = header.constants.instance;
   report.bytes = header.constants.total_bytes;
   report.size_differs = report.bytes / 4096 != options.bytes / 4096;
-  auto files = std::make_unique<Files>(Files{std::move(lock.value()), std::move(mapping.value())});
+  auto files =
+      std::make_unique<Files>(Files{std::move(lock.value()), std::move(mapping.value()), options.path});
   return std::unique_ptr<Writer>(new Writer(std::move(files), std::move(engine), std::move(report)));
 }
 
@@ -189,6 +191,8 @@ void Writer::wake_readers() {
 }
 
 bool Writer::has_free_page() const { return engine_->pool.available() > 0; }
+
+bool Writer::torn() const { return files_->mapping.torn(files_->path); }
 
 void Writer::on_corruption(std::function<void(const std::string&)> handler) {
   engine_->corruption_handler = std::move(handler);

@@ -169,6 +169,10 @@ class Writer {
   /// Free pages, for -STOP memory: true while at least one page can be had for a new directory.
   bool has_free_page() const;
 
+  /// True when the file was truncated under the writer: what is written goes nowhere. To be asked
+  /// now and then; a new open() sets the rest aside.
+  bool torn() const;
+
   /// Called when the segment contradicts itself: the segment is marked, so that the next open()
   /// sets it aside. Default: print and abort. Set before the first batch.
   void on_corruption(std::function<void(const std::string&)> handler);

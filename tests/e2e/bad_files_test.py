@@ -198,6 +198,30 @@ class Segments(WithDirectory):
             self.reading_fails_clearly()
             self.starts_anew("")
 
+    def test_truncated_while_in_use(self) -> None:
+        """Readers and writers live through it or are replaced; within a short time all is well again, from nothing."""
+        with Stack(runtime_dir=self.directory, keep=True) as stack:
+            for name in ("data", "control"):
+                stack.send(b"LOG demo k before")
+                with subprocess.Popen([str(BIN / "mayfly"), "tail", "-f", "-n", "1", "demo", "--runtime-dir", self.directory],
+                                      stdout=subprocess.PIPE) as tail:
+                    self.assertIn(b"before", tail.stdout.readline())
+                    os.truncate(self.segments / name, 4096)
+                    stack.wait_event("started", program="ingestd" if name == "data" else "relayd")
+
+                    def served() -> bool:
+                        try:
+                            stack.send(b"LOG demo k after")
+                            ready = reading.get(stack.ready["relay"], "/readyz").status == 200
+                        except (OSError, AssertionError):
+                            return False
+                        return ready and b"after" in stack.mayfly("tail", "demo").stdout
+
+                    wait_for("a record that can be read again", served)
+                    self.assertIsNone(tail.poll())
+                    tail.terminate()
+                self.assertTrue((self.segments / f"{name}.aside").exists())
+
     def test_never_finished(self) -> None:
         """Killed while it was made: the temporary name is simply reused."""
         (self.segments / "data").rename(self.segments / "data.new")

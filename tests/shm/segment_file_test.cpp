@@ -335,5 +335,27 @@ TEST_F(SegmentFileTest, ADamageThatTheWriterMetLastTimeIsNotResumed) {
   EXPECT_NE(expect_set_aside().set_aside_reason.find("damaged"), std::string::npos);
 }
 
+// Whoever has the file mapped must live on when its bytes go away.
+TEST_F(SegmentFileTest, TruncatedUnderReaderAndWriter) {
+  auto writer = open();
+  append(*writer, 100);
+  auto reader = Reader::open(path_);
+  ASSERT_TRUE(reader.ok());
+  const auto directory = reader.value().find("d");
+  ASSERT_TRUE(directory);
+  EXPECT_FALSE(writer->torn());
+  EXPECT_FALSE(reader.value().replaced());
+  ASSERT_EQ(::truncate(path_.c_str(), 100), 0);
+  EXPECT_TRUE(writer->torn());
+  EXPECT_TRUE(reader.value().replaced());
+  reader.value().snapshot(*directory);
+  reader.value().directories();
+  reader.value().info();
+  writer->worker(0).heartbeat(1);
+  EXPECT_TRUE(writer->torn());
+  writer.reset();
+  EXPECT_FALSE(open()->report().set_aside.empty());
+}
+
 }  // namespace
 }  // namespace mayfly::shm::test
