@@ -12,7 +12,6 @@
 namespace mayfly::hubd {
 namespace {
 
-using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxDirectories = 1024;  // of one host's list
@@ -28,13 +27,13 @@ struct FoundRecord {
   std::optional<std::string> line_b64;
 };
 
-const std::string* text_of(const Json& object, const char* name) {
+const std::string* text_of(const nlohmann::json& object, const char* name) {
   const auto found = object.find(name);
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
 /// False: a twin that is no base64.
-bool read_twin(const Json& object, const char* name, std::optional<std::string>& out) {
+bool read_twin(const nlohmann::json& object, const char* name, std::optional<std::string>& out) {
   if (!object.contains(name)) return true;
   const std::string* text = text_of(object, name);
   if (text == nullptr || text->size() > kMaxTwinBytes || !base64_decode(*text)) return false;
@@ -43,7 +42,7 @@ bool read_twin(const Json& object, const char* name, std::optional<std::string>&
 }
 
 std::optional<FoundRecord> read_record(std::string_view line, std::size_t part) {
-  const Json object = Json::parse(line, nullptr, false);
+  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
   if (!object.is_object()) return {};
   const std::string* time = text_of(object, "time");
   const std::string* key = text_of(object, "key");
@@ -102,10 +101,10 @@ OrderedJson left_out_json(const LeftOut& entry) {
 
 std::vector<std::string> log_directories(std::string_view json, const Scope& scope, bool& malformed) {
   std::vector<std::string> names;
-  const Json list = Json::parse(json, nullptr, false);
+  const nlohmann::json list = nlohmann::json::parse(json, nullptr, false);
   malformed = !list.is_object() || !list.contains("directories") || !list["directories"].is_array();
   if (malformed) return names;
-  for (const Json& directory : list["directories"]) {
+  for (const nlohmann::json& directory : list["directories"]) {
     if (names.size() == kMaxDirectories) break;
     if (!directory.is_object()) continue;
     const std::string* kind = text_of(directory, "kind");
