@@ -35,8 +35,8 @@ std::string crypt_text(const std::string& password, const std::string& setting) 
 shm::Result<std::string> hash_password(const std::string& password) {
   if (password.empty()) return Error{Errc::invalid, "the password is empty"};
   if (!fit_for_crypt(password)) {
-    return Error{Errc::invalid, "a password has at most " + std::to_string(kMaxPasswordBytes) +
-                                    " bytes, none of them NUL"};
+    return Error{Errc::invalid,
+                 "a password has at most " + std::to_string(kMaxPasswordBytes) + " bytes, none of them NUL"};
   }
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];
   if (crypt_gensalt_rn("$y$", 0, nullptr, 0, setting, sizeof setting) == nullptr)

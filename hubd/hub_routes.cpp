@@ -1,0 +1,75 @@
+// What answers where. Who may have it is the gate's business.
+#include <utility>
+
+#include "hubd/admin_pages.h"
+#include "hubd/hub.h"
+
+namespace mayfly::hubd {
+namespace {
+
+HttpHeaders plain_headers(std::string_view type) {
+  return {{"Content-Type", std::string(type)},
+          {"Cache-Control", "no-store"},
+          {"X-Content-Type-Options", "nosniff"}};
+}
+
+}  // namespace
+
+void Hub::add_routes() {
+  Route root{.path = "/", .page = true, .noted = false};
+  root.handler = [](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
+    response->send(303, {{"Location", std::string(Login::kHome)}, {"Cache-Control", "no-store"}}, "");
+  };
+  gate_.add(std::move(root));
+
+  Route audit{.path = "/frontend/audit_log", .page = true, .administers = true, .noted = false};
+  audit.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
+    answer_audit_log(request, *response, audit_.newest_first());
+  };
+  gate_.add(std::move(audit));
+
+  Route strangers{.path = "/frontend/unregistered_servers", .page = true, .administers = true};
+  strangers.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
+                             const ReaderPtr&) { answer_strangers(request, *response, links_.strangers()); };
+  gate_.add(std::move(strangers));
+
+  // The hub's own counters, none of which names a server: for people and programs alike.
+  Route metrics{.path = "/metrics", .noted = false};
+  metrics.handler = [this](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
+    answer_metrics(*response);
+  };
+  gate_.add(std::move(metrics));
+}
+
+void Hub::handle(HttpRequest request, ResponseWriterPtr response) {
+  if (HostLinks::is_tunnel(request)) return links_.handle_tunnel(std::move(request), std::move(response));
+  if (std::string_view(request.path).starts_with(QuotaEndpoint::kPrefix)) {
+    return quotas_.handle(request, std::move(response));
+  }
+  const bool reads = request.method == "GET" || request.is_head();
+  if (reads && request.path == "/healthz") return answer_text(*response, "ok\n");
+  if (reads && request.path == "/readyz") {
+    return answer_text(*response, metrics_.configuration_ok
+                                      ? "ready\n"
+                                      : "ready; the changed file was refused, what was in force stays\n");
+  }
+  if (Login::takes(request)) return login_.handle(std::move(request), std::move(response));
+  gate_.handle(std::move(request), std::move(response));
+}
+
+void Hub::answer_text(ResponseWriter& response, std::string_view body) {
+  ++metrics_.answers[200];
+  response.send(200, plain_headers("text/plain; charset=utf-8"), body);
+}
+
+void Hub::answer_metrics(ResponseWriter& response) {
+  const HttpServerCounts counts = server_->counts();
+  metrics_.refused_by_server = refused_by_past_servers_ + counts.refused_requests;
+  metrics_.connections = counts.connections;
+  metrics_.waiting_polls = quotas_.waiting();
+  metrics_.access.sessions = sessions_.size();
+  metrics_.access.open_reads = gate_.open_reads();
+  response.send(200, plain_headers("text/plain; version=0.0.4; charset=utf-8"), metrics_.render());
+}
+
+}  // namespace mayfly::hubd
