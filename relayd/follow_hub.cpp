@@ -17,9 +17,8 @@ FollowHub::~FollowHub() {
   if (subscribers_ > 0) set_waiting_(false);
 }
 
-void FollowHub::subscribe(const std::string& directory, shm::Kind kind,
-                          std::shared_ptr<Subscriber> subscriber) {
-  const Key key{kind, directory};
+void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Subscriber> subscriber) {
+  const Key key{directory.kind(), directory.name()};
   subscriber->response().on_closed([hub = std::weak_ptr(self_), key, raw = subscriber.get()] {
     if (const auto self = hub.lock()) (*self)->unsubscribe(key, raw);
   });
@@ -28,7 +27,7 @@ void FollowHub::subscribe(const std::string& directory, shm::Kind kind,
     watcher_.set_active(true);
   }
   auto& group = groups_[key];
-  if (!group) group = std::make_shared<FollowGroup>(directory, kind, segment_, slices_);
+  if (!group) group = std::make_shared<FollowGroup>(key.second, key.first, segment_, slices_);
   group->add(std::move(subscriber));
 }
 

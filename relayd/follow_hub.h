@@ -10,6 +10,7 @@
 
 #include "relayd/commit_watcher.h"
 #include "relayd/follow_group.h"
+#include "relayd/read_scope.h"
 
 namespace mayfly::relayd {
 
@@ -22,7 +23,7 @@ class FollowHub {
   ~FollowHub();
 
   /// Serves the subscriber until its connection closes. begin() of its response was called.
-  void subscribe(const std::string& directory, shm::Kind kind, std::shared_ptr<Subscriber> subscriber);
+  void subscribe(const VisibleDirectory& directory, std::shared_ptr<Subscriber> subscriber);
   /// Once a second: looks at what no wake told of, and keeps quiet connections alive.
   void tick();
   std::size_t subscribers() const { return subscribers_; }

@@ -60,11 +60,11 @@ void put_rows(MetricsText& text, const Row& row, const Directories& directories)
 }
 
 /// All causes, so that each starts at 0; what named no directory under directory="".
-void put_dropped(MetricsText& text, const Directories& directories, const shm::SegmentInfo& segment) {
+void put_dropped(MetricsText& text, const Directories& directories, const shm::SegmentInfo* segment) {
   text.counter("mayfly_records_dropped_total", "Records not stored, by cause.");
-  for (std::size_t i = 0; i < shm::kDropCauses; ++i) {
+  for (std::size_t i = 0; segment != nullptr && i < shm::kDropCauses; ++i) {
     text.sample({{"kind", ""}, {"directory", ""}, {"cause", shm::kDropCauseNames[i]}},
-                segment.unattributed[i]);
+                segment->unattributed[i]);
   }
   for (const auto& directory : directories) {
     for (std::size_t i = 0; i < shm::kDropCauses; ++i) {
@@ -173,7 +173,7 @@ std::optional<std::string> sample_value(std::string_view value) {
   return std::string(buffer, written.ptr);
 }
 
-std::string render_metrics(shm::Reader* reader, const shm::Clocks& clocks, MetricsFormat format) {
+std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
@@ -184,14 +184,14 @@ std::string render_metrics(shm::Reader* reader, const shm::Clocks& clocks, Metri
     text.counter(row.name, row.help);
     put_rows(text, row, directories);
   }
-  put_dropped(text, directories, segment);
+  put_dropped(text, directories, reader->sees_everything() ? &segment : nullptr);
   put_evicted(text, directories);
   for (const auto& row : kGauges) {
     text.gauge(row.name, row.help);
     put_rows(text, row, directories);
   }
   put_quotas(text, directories);
-  put_segment(text, segment);
+  if (reader->sees_everything()) put_segment(text, segment);
   std::vector<StatusSample> samples;
   const std::uint64_t reference = age_reference_ns(segment, clocks.boot_ns());
   for (const auto& directory : directories) {

@@ -35,7 +35,9 @@ void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) const {
   }
   auto target = parse_request_target(request);
   if (!target.ok()) return send_bad_request(*response, target.error());
-  route({std::move(request), std::move(target.value()), std::move(response)});
+  auto scope = ReadScope::of(request);
+  if (!scope.ok()) return send_bad_request(*response, scope.error());
+  route({std::move(request), std::move(target.value()), std::move(response), std::move(scope.value())});
 }
 
 void ReadApi::route(ApiCall call) const {
@@ -56,8 +58,8 @@ void ReadApi::route(ApiCall call) const {
 }
 
 void ReadApi::answer_directories(const ApiCall& call) const {
-  shm::Reader* reader = parts_.segment.current();
-  if (reader == nullptr) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
+  const auto reader = parts_.segment.reader(call.scope);
+  if (!reader) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
   const auto answer = directories_json(reader->info(), reader->directories());
   call.response->send(200, data_headers("application/json"), answer.dump() + "\n");
 }
@@ -69,26 +71,29 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
   const auto send = [text, format, response = call.response] {
     response->send(200, data_headers(metrics_content_type(format)), *text);
   };
-  shm::Reader* reader = parts_.segment.current();
+  const auto reader = parts_.segment.reader(call.scope);
   std::uint64_t status_bytes = 0;
-  if (reader != nullptr) {
+  if (reader) {
     for (const auto& directory : reader->directories()) {
       if (directory.kind != shm::Kind::status) continue;
       status_bytes += is_small(directory) ? directory.bytes : kSnapshotBytes + 1;
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader, parts_.segment.clocks(), format);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format);
     return send();
   }
-  parts_.pool.run([text, format, &clocks = parts_.segment.clocks()](
-                      shm::Reader* own) { *text = render_metrics(own, clocks, format); },
-                  send);
+  parts_.segment.run(
+      call.scope,
+      [text, format, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
+        *text = render_metrics(own, clocks, format);
+      },
+      send);
 }
 
 std::string ReadApi::not_ready() const {
-  const shm::Reader* reader = parts_.segment.current();
-  if (reader == nullptr) return "the data segment: " + parts_.segment.problem();
+  const auto reader = parts_.segment.reader(ReadScope::everything());
+  if (!reader) return "the data segment: " + parts_.segment.problem();
   if (parts_.rules() == nullptr) return "the relay has not said any quotas yet";
   const shm::SegmentInfo segment = reader->info();
   if (segment.applied_serial == 0) return "ingestd has not applied the quotas yet";
