@@ -10,7 +10,7 @@ namespace mayfly::hubd {
 namespace {
 
 constexpr std::string_view kApi = "/api/v1/";
-constexpr std::string_view kOfOneDirectory[] = {"status", "logs", "tail", "watch"};
+constexpr std::string_view kOfOneDirectory[] = {"status", "logs", "tail", "watch", "keys"};
 constexpr std::string_view kListings[] = {"/api/v1/directories", "/metrics", "/readyz", "/healthz"};
 constexpr std::string_view kLoki = "/loki/api/v1/";
 

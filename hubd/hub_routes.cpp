@@ -3,6 +3,7 @@
 
 #include "hubd/admin_pages.h"
 #include "hubd/hub.h"
+#include "hubd/page.h"
 
 namespace mayfly::hubd {
 namespace {
@@ -21,6 +22,29 @@ void Hub::add_routes() {
     response->send(303, {{"Location", std::string(Login::kHome)}, {"Cache-Control", "no-store"}}, "");
   };
   gate_.add(std::move(root));
+
+  Route servers{.path = "/frontend/servers/", .page = true, .noted = false};
+  servers.handler = [](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
+    answer_servers_page(request, *response);
+  };
+  gate_.add(servers);
+  servers.path = "/frontend/servers";
+  servers.handler = [](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
+    response->send(307, {{"Location", "/frontend/servers/"}, {"Cache-Control", "no-store"}}, "");
+  };
+  gate_.add(std::move(servers));
+  gate_.set_server_page([](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
+    answer_server_page(request, *response);
+  });
+
+  Route server_list{.path = "/api/v1/servers", .noted = false};
+  server_list.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
+                               const ReaderPtr& reader) {
+    answer_servers(
+        *config_, [this](const std::string& server) { return links_.state(server); }, request, *response,
+        *reader);
+  };
+  gate_.add(std::move(server_list));
 
   Route audit{.path = "/frontend/audit_log", .page = true, .administers = true, .noted = false};
   audit.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
@@ -53,6 +77,7 @@ void Hub::handle(HttpRequest request, ResponseWriterPtr response) {
                                       ? "ready\n"
                                       : "ready; the changed file was refused, what was in force stays\n");
   }
+  if (is_page_asset(request)) return answer_page_asset(request, *response);
   if (Login::takes(request)) return login_.handle(std::move(request), std::move(response));
   gate_.handle(std::move(request), std::move(response));
 }

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "common/http_message.h"
-#include "relayd/follow_hub.h"
 #include "common/request_target.h"
+#include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"

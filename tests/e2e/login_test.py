@@ -8,7 +8,7 @@ import re
 import sys
 import unittest
 
-from browser import FORM, HTML, Browser, add_key, add_user
+from hub_visitor import FORM, HTML, Browser, add_key, add_user
 from harness import wait_for
 from hub_process import NAME, Hub
 
