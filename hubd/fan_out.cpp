@@ -40,11 +40,9 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   void ask(HostLinks& links, HostQuestion question, std::size_t at) {
     const HostState state = links.state(question.server);
     HostAnswer& answer = answers_[at];
-    if (!state.connected) answer.problem = "not_connected";
-    if (question.scope.nothing() || (!question.scope.everything && !state.takes_scopes)) {
-      answer.problem = "no_rights";
-    }
-    if (!state.connected || answer.problem == "no_rights") {
+    const bool may_ask = question.scope.everything || (!question.scope.nothing() && state.takes_scopes);
+    if (!state.connected || !may_ask) {
+      answer.problem = state.connected ? "no_rights" : "not_connected";
       writers_[at].reset();
       return one_done();
     }

@@ -11,6 +11,7 @@ import unittest
 from hub_visitor import FORM, HTML, Browser, add_key, add_user
 from harness import wait_for
 from hub_process import NAME, Hub
+from visitor import FORM, HTML, Visitor, add_key, add_user
 
 PASSWORD = "a password of ada's"
 DIRECTORIES = "  - {kind: log, name: demo}\n"
@@ -24,10 +25,10 @@ class Login(unittest.TestCase):
         add_user(self.hub.file, "bob", "a password of bob's", f"{NAME}:app-")
         self.hub.start()
 
-    def browser(self) -> Browser:
-        return Browser(self.hub.port)
+    def browser(self) -> Visitor:
+        return Visitor(self.hub.port)
 
-    def logged_in(self, name: str = "ada") -> Browser:
+    def logged_in(self, name: str = "ada") -> Visitor:
         browser = self.browser()
         self.assertEqual(browser.log_in(name, f"a password of {name}'s").status, 303)
         return browser
@@ -234,7 +235,7 @@ class Open(unittest.TestCase):
     def test_on_loopback_without_users_everybody_reads(self) -> None:
         with Hub(DIRECTORIES) as hub:
             hub.start()
-            browser = Browser(hub.port)
+            browser = Visitor(hub.port)
             self.assertEqual(browser.get("/frontend/audit_log").status, 200)
             self.assertEqual(browser.get("/login").headers["Location"], "/frontend/servers/")
             self.assertEqual(browser.get("/frontend/session").json()["kind"], "everybody")
@@ -246,7 +247,7 @@ class Open(unittest.TestCase):
             hub.file.write_text("behind_proxy: true\n" + hub.file.read_text())
             add_user(hub.file, "ada", PASSWORD, "*:")
             hub.start()
-            browser = Browser(hub.port)
+            browser = Visitor(hub.port)
             self.assertEqual(browser.get("/frontend/audit_log").status, 200)
             self.assertEqual(browser.get(f"/scraper/v1/server/{NAME}/metrics").status, 401)
 

@@ -239,8 +239,9 @@ TEST_F(TunnelAnswerTest, ASilentEventStreamOfOursIsCut) {
   TestConnection reader(port()), server(port());
   reader.send(request_of("alpha"));
   const std::string id = poller.read_requests().at(0).id;
-  server.send(alpha().post(id, alpha().magic_line({200, {{"content-type", "text/event-stream"}}}) +
-                                   alpha().key_line() + "transfer-encoding: chunked\r\n",
+  server.send(alpha().post(id,
+                           alpha().magic_line({200, {{"content-type", "text/event-stream"}}}) +
+                               alpha().key_line() + "transfer-encoding: chunked\r\n",
                            "5\r\nhello\r\n"));
   EXPECT_TRUE(reader.read_to_end());
   EXPECT_FALSE(reader.read_answer().complete);

@@ -3,23 +3,30 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "../common/http_test_client.h"
 #include "../common/loop_thread.h"
 #include "common/http_server.h"
 #include "common/tunnel_wire.h"
+#include "hubd/fleet.h"
+#include "hubd/fleet_search.h"
 #include "hubd/host_links.h"
+#include "hubd/scraper_api.h"
 
 namespace mayfly::hubd {
 
 /// True as soon as `condition` is; false after 20 s without.
 bool eventually(const std::function<bool()>& condition);
 
-/// Readers ask at /to/{server}/...; servers "alpha" and "beta" have the keys "key of alpha" and so on.
+/// Readers ask at /to/{server}/..., below /scraper/ and at /api/v1/search; servers "alpha" and "beta" have
+/// the keys "key of alpha" and so on.
 class TunnelTest : public testing::Test {
  protected:
   void SetUp() override { start({}); }
@@ -37,13 +44,19 @@ class TunnelTest : public testing::Test {
   HubMetrics metrics();
   std::uint16_t port() const { return port_; }
 
-  Scope scope_{true, {}};  // of every reader; change before asking
+  Scope scope_{true, {}};  // of who asks at /to/; change before asking
+  ReaderPtr reader_;       // who asks elsewhere
   ForwardOptions options_;
   test::LoopThread loop_;
   HubMetrics metrics_;
   std::unique_ptr<HostLinks> links_;
 
  private:
+  void handle(HttpRequest request, ResponseWriterPtr response);
+
+  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<ScraperApi> scraper_;
+  std::unique_ptr<FleetSearch> search_;
   std::unique_ptr<HttpServer> server_;
   std::uint16_t port_ = 0;
 };
@@ -70,6 +83,30 @@ class FakeServer {
   std::uint16_t port_;
   std::string name_;
   test::TestConnection polls_;
+};
+
+/// A server that answers by itself, on a thread of its own, until its end. The fixture's polls must
+/// be short.
+class AutoServer {
+ public:
+  struct Answer {
+    WrappedHead head;
+    std::string body;
+  };
+  using Handler = std::function<Answer(const WrappedRequest& request)>;
+
+  AutoServer(std::uint16_t port, const std::string& name, Handler handler, bool takes_scopes = true);
+  ~AutoServer();
+  AutoServer(const AutoServer&) = delete;
+  AutoServer& operator=(const AutoServer&) = delete;
+
+ private:
+  void run(bool takes_scopes);
+
+  FakeServer server_;
+  Handler handler_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
 };
 
 }  // namespace mayfly::hubd
