@@ -13,7 +13,7 @@
 namespace mayfly::hubd {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using ScraperJson = nlohmann::ordered_json;
 
 constexpr std::string_view kTextType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::string_view kOpenMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,8 +22,8 @@ constexpr std::string_view kOpenMetricsType = "application/openmetrics-text; ver
 constexpr std::chrono::milliseconds kMaxScrapeTime{8000};
 constexpr std::chrono::milliseconds kMinScrapeTime{500};
 
-std::string dump_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string dump_line(const ScraperJson& json) {
+  return json.dump(-1, ' ', false, ScraperJson::error_handler_t::replace) + "\n";
 }
 
 /// How long hosts may take: four fifths of what the scraper says it waits.
@@ -37,7 +37,7 @@ std::chrono::milliseconds scrape_time(const HttpRequest& request) {
   return std::clamp(asked, kMinScrapeTime, kMaxScrapeTime);
 }
 
-const std::string& shown_name(const Server& server) {
+const std::string& listed_name(const Server& server) {
   return server.display_name.empty() ? server.name : server.display_name;
 }
 
@@ -78,19 +78,19 @@ void ScraperApi::handle(const HttpRequest& request, const ResponseWriterPtr& res
 void ScraperApi::answer_server_list(ResponseWriter& response, const Reader& reader) {
   std::vector<Fleet::Member> members = fleet_.members(reader);
   std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) {
-    return shown_name(*a.server) < shown_name(*b.server);
+    return listed_name(*a.server) < listed_name(*b.server);
   });
-  Json servers = Json::array();
+  ScraperJson servers = ScraperJson::array();
   for (const Fleet::Member& member : members) {
     const HostState state = fleet_.links().state(member.server->name);
-    Json last_seen;
+    ScraperJson last_seen;
     if (state.last_seen_ns) {
       std::string time = format_time(*state.last_seen_ns);
       time.pop_back();  // PTTH writes the offset
       last_seen = time + "+00:00";
     }
     servers.push_back({{"name", member.server->name},
-                       {"display_name", shown_name(*member.server)},
+                       {"display_name", listed_name(*member.server)},
                        {"last_seen", last_seen}});
   }
   send_data(response, fleet_.metrics(), "application/json", dump_line({{"servers", servers}}));
@@ -101,7 +101,7 @@ void ScraperApi::answer_discovery(const HttpRequest& request, ResponseWriter& re
   // One entry for each server: Prometheus then scrapes it through the hub, as a target of its own.
   const std::string* proto = request.header("x-forwarded-proto");
   const bool proxied_tls = config_ && config_->behind_proxy && proto != nullptr && *proto == "https";
-  Json groups = Json::array();
+  ScraperJson groups = ScraperJson::array();
   for (const Fleet::Member& member : fleet_.members(reader)) {
     const std::string& name = member.server->name;
     groups.push_back({{"targets", {own_address(request)}},
@@ -109,7 +109,7 @@ void ScraperApi::answer_discovery(const HttpRequest& request, ResponseWriter& re
                        {{"__metrics_path__", "/scraper/v1/server/" + name + "/metrics"},
                         {"__scheme__", request.secure || proxied_tls ? "https" : "http"},
                         {"server", name},
-                        {"__meta_mayfly_display_name", shown_name(*member.server)}}}});
+                        {"__meta_mayfly_display_name", listed_name(*member.server)}}}});
   }
   send_data(response, fleet_.metrics(), "application/json", dump_line(groups));
 }

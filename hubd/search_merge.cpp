@@ -12,7 +12,8 @@
 namespace mayfly::hubd {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
+using ReadJson = nlohmann::json;
+using WrittenJson = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxDirectories = 1024;  // of one host's list
 constexpr std::size_t kMaxTwinBytes = 32 << 20;
@@ -27,13 +28,13 @@ struct FoundRecord {
   std::optional<std::string> line_b64;
 };
 
-const std::string* text_of(const nlohmann::json& object, const char* name) {
+const std::string* text_of(const ReadJson& object, const char* name) {
   const auto found = object.find(name);
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
 /// False: a twin that is no base64.
-bool read_twin(const nlohmann::json& object, const char* name, std::optional<std::string>& out) {
+bool read_twin(const ReadJson& object, const char* name, std::optional<std::string>& out) {
   if (!object.contains(name)) return true;
   const std::string* text = text_of(object, name);
   if (text == nullptr || text->size() > kMaxTwinBytes || !base64_decode(*text)) return false;
@@ -42,7 +43,7 @@ bool read_twin(const nlohmann::json& object, const char* name, std::optional<std
 }
 
 std::optional<FoundRecord> read_record(std::string_view line, std::size_t part) {
-  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+  const ReadJson object = ReadJson::parse(line, nullptr, false);
   if (!object.is_object()) return {};
   const std::string* time = text_of(object, "time");
   const std::string* key = text_of(object, "key");
@@ -79,8 +80,8 @@ std::uint64_t read_part(const SearchPart& part, std::size_t number, std::vector<
   return malformed;
 }
 
-OrderedJson record_json(const FoundRecord& record, const SearchPart& part) {
-  OrderedJson json{{"server", part.server}, {"directory", part.directory},
+WrittenJson record_json(const FoundRecord& record, const SearchPart& part) {
+  WrittenJson json{{"server", part.server}, {"directory", part.directory},
                    {"seq", record.seq},     {"time", format_time(record.time_ns)},
                    {"key", record.key},     {"line", record.line}};
   if (record.key_b64) json["key_b64"] = *record.key_b64;
@@ -88,8 +89,8 @@ OrderedJson record_json(const FoundRecord& record, const SearchPart& part) {
   return json;
 }
 
-OrderedJson left_out_json(const LeftOut& entry) {
-  OrderedJson json = OrderedJson::object();
+WrittenJson left_out_json(const LeftOut& entry) {
+  WrittenJson json = WrittenJson::object();
   if (!entry.server.empty()) json["server"] = entry.server;
   if (!entry.directory.empty()) json["directory"] = entry.directory;
   json["reason"] = entry.reason;
@@ -101,10 +102,10 @@ OrderedJson left_out_json(const LeftOut& entry) {
 
 std::vector<std::string> log_directories(std::string_view json, const Scope& scope, bool& malformed) {
   std::vector<std::string> names;
-  const nlohmann::json list = nlohmann::json::parse(json, nullptr, false);
+  const ReadJson list = ReadJson::parse(json, nullptr, false);
   malformed = !list.is_object() || !list.contains("directories") || !list["directories"].is_array();
   if (malformed) return names;
-  for (const nlohmann::json& directory : list["directories"]) {
+  for (const ReadJson& directory : list["directories"]) {
     if (names.size() == kMaxDirectories) break;
     if (!directory.is_object()) continue;
     const std::string* kind = text_of(directory, "kind");
@@ -137,16 +138,16 @@ std::string merge_search(const std::string& query, std::size_t limit, const std:
   const std::size_t first = found.size() > limit ? found.size() - limit : 0;
   if (first != 0) left_out.push_back({"", "", "limit", first});
 
-  OrderedJson json;
+  WrittenJson json;
   json["query"] = query;
   json["complete"] = left_out.empty();
-  json["records"] = OrderedJson::array();
+  json["records"] = WrittenJson::array();
   for (std::size_t i = first; i < found.size(); ++i) {
     json["records"].push_back(record_json(found[i], parts[found[i].part]));
   }
-  json["left_out"] = OrderedJson::array();
+  json["left_out"] = WrittenJson::array();
   for (const LeftOut& entry : left_out) json["left_out"].push_back(left_out_json(entry));
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  return json.dump(-1, ' ', false, WrittenJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace mayfly::hubd
