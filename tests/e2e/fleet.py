@@ -31,7 +31,13 @@ class Fleet(contextlib.ExitStack):
         return self
 
     def _start(self) -> None:
-        files = {name: self._register(name) for name in self.names}
+        # Directories may name servers, so that all of these come at once.
+        drop_ins = pathlib.Path(f"{self.hub.file}.d")
+        drop_ins.mkdir()
+        files = {name: self.hub.folder / f"{name}.yaml" for name in self.names}
+        entries = "".join(f'  - {{name: {name}, tripcode: "{self._make_host(name, file)}"}}\n'
+                          for name, file in files.items())
+        (drop_ins / "servers.yaml").write_text(f"servers:\n{entries}")
         add_user(self.hub.file, ADMIN, PASSWORD, "*:")
         self.hub.start()
         for name, file in files.items():
@@ -42,16 +48,13 @@ class Fleet(contextlib.ExitStack):
             wait_for(f"{name} behind the hub",
                      lambda path=f"/frontend/servers/{name}/readyz": admin.get(path).status == 200)
 
-    def _register(self, name: str) -> pathlib.Path:
-        """The host's file, whose key the hub knows."""
-        file = self.hub.folder / f"{name}.yaml"
+    @staticmethod
+    def _make_host(name: str, file: pathlib.Path) -> str:
+        """Writes the host's file, with a new key; the key's tripcode."""
         file.touch(mode=0o600)
         file.write_text(f"name: {name}\napi_key: {secrets.token_hex(32)}\n")
-        tripcode = subprocess.run([BIN / "relayd", "--print-tripcode", "--config", file], check=True, text=True,
-                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S).stdout.strip()
-        subprocess.run([BIN / "mayfly", "hub", "add-server", "--config", self.hub.file, name, "--tripcode", tripcode],
-                       check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE_S)
-        return file
+        return subprocess.run([BIN / "relayd", "--print-tripcode", "--config", file], check=True, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S).stdout.strip()
 
     def visitor(self) -> Visitor:
         return Visitor(self.hub.port)
