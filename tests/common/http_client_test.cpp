@@ -2,15 +2,10 @@
 #include "common/http_client.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
-#include <cstddef>
-#include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,84 +13,15 @@
 #include <vector>
 
 #include "tests/common/loop_thread.h"
+#include "tests/common/raw_peer.h"
 
 namespace mayfly {
 namespace {
 
-constexpr int kDeadlineMs = 20'000;
-
-/// What the kernel adds to the C library's tcp_info (linux/tcp.h, which cannot be included beside it).
-struct LongerTcpInfo {
-  tcp_info known;
-  std::uint64_t rates_and_bytes[4];
-  std::uint32_t segments[4];  // out, in; bytes not sent; shortest round trip
-  std::uint32_t data_segments_in;
-};
-static_assert(offsetof(LongerTcpInfo, data_segments_in) == 152);
-
-/// One accepted connection, read with a deadline.
-class Peer {
- public:
-  explicit Peer(int fd) : fd_(fd) {}
-  ~Peer() { close(); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  /// Reads until `text` is there, or the end. Everything so far.
-  const std::string& read_until(const std::string& text) {
-    while (received.find(text) == std::string::npos && read_more()) {
-    }
-    return received;
-  }
-  /// True when the client closes, or breaks off.
-  bool read_to_end() {
-    while (read_more()) {
-    }
-    return ended_;
-  }
-  void send(std::string_view bytes) {
-    EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-  }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-  unsigned data_segments() const {
-    LongerTcpInfo info{};
-    socklen_t size = sizeof info;
-    getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size);
-    return info.data_segments_in;
-  }
-  std::string received;
-
- private:
-  bool read_more() {
-    pollfd poller{fd_, POLLIN, 0};
-    if (poll(&poller, 1, kDeadlineMs) <= 0) return false;
-    char buffer[65536];
-    const ssize_t size = recv(fd_, buffer, sizeof buffer, 0);
-    ended_ = size <= 0;
-    if (!ended_) received.append(buffer, static_cast<std::size_t>(size));
-    return !ended_;
-  }
-
-  int fd_;
-  bool ended_ = false;
-};
-
 class HttpClientTest : public ::testing::Test {
  protected:
-  HttpClientTest() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int small = 16 << 10;  // so that back-pressure shows soon
-    setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(listener_, 16);
-    socklen_t size = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    request_.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/x";
+  HttpClientTest() {
+    request_.url = listener_.url() + "/x";
     thread_.call([&] { client_.emplace(thread_.loop()); });
   }
   ~HttpClientTest() override {
@@ -103,13 +29,8 @@ class HttpClientTest : public ::testing::Test {
       upload_.reset();
       client_.reset();
     });
-    close(listener_);
   }
-  std::unique_ptr<Peer> accept_one() {
-    pollfd poller{listener_, POLLIN, 0};
-    if (poll(&poller, 1, kDeadlineMs) <= 0) return nullptr;
-    return std::make_unique<Peer>(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
-  }
+  std::unique_ptr<test::RawPeer> accept_one() { return listener_.accept_one(); }
   void get() {
     thread_.call(
         [&] { client_->get(request_, [this](HttpClientResponse answer) { keep(std::move(answer)); }); });
@@ -139,8 +60,8 @@ class HttpClientTest : public ::testing::Test {
   /// The n-th answer, counted from 1.
   HttpClientResponse answer(std::size_t n = 1) {
     std::unique_lock<std::mutex> lock(mutex_);
-    const bool there =
-        changed_.wait_for(lock, std::chrono::milliseconds(kDeadlineMs), [&] { return answers_.size() >= n; });
+    const bool there = changed_.wait_for(lock, std::chrono::milliseconds(test::RawPeer::kDeadlineMs),
+                                         [&] { return answers_.size() >= n; });
     EXPECT_TRUE(there);
     return there ? answers_[n - 1] : HttpClientResponse{};
   }
@@ -150,7 +71,7 @@ class HttpClientTest : public ::testing::Test {
   }
 
   test::LoopThread thread_;
-  int listener_;
+  test::RawListener listener_;
   HttpClientRequest request_;
   std::optional<HttpClient> client_;
   std::shared_ptr<HttpUpload> upload_;
