@@ -24,11 +24,11 @@ class Login(unittest.TestCase):
         add_user(self.hub.file, "bob", "a password of bob's", f"{NAME}:app-")
         self.hub.start()
 
-    def browser(self) -> Visitor:
+    def visitor(self) -> Visitor:
         return Visitor(self.hub.port)
 
     def logged_in(self, name: str = "ada") -> Visitor:
-        browser = self.browser()
+        browser = self.visitor()
         self.assertEqual(browser.log_in(name, f"a password of {name}'s").status, 303)
         return browser
 
@@ -44,12 +44,12 @@ class Login(unittest.TestCase):
                      "/frontend/servers/no-such/metrics", f"/scraper/v1/server/{NAME}/metrics"):
             for method in ("GET", "HEAD", "POST", "DELETE"):
                 with self.subTest(path=path, method=method):
-                    self.assertEqual(self.browser().request(method, path).status, 401)
-        self.assertEqual(self.browser().get("/no/such/path").status, 404)
-        self.assertEqual(self.browser().get("/healthz").status, 200)
+                    self.assertEqual(self.visitor().request(method, path).status, 401)
+        self.assertEqual(self.visitor().get("/no/such/path").status, 404)
+        self.assertEqual(self.visitor().get("/healthz").status, 200)
 
     def test_browsers_are_sent_to_the_form_and_back(self) -> None:
-        browser = self.browser()
+        browser = self.visitor()
         reply = browser.get("/frontend/audit_log?a=b&c", HTML)
         self.assertEqual(reply.status, 303)
         self.assertEqual(reply.headers["Location"], "/login?next=%2Ffrontend%2Faudit_log%3Fa%3Db%26c")
@@ -60,12 +60,12 @@ class Login(unittest.TestCase):
     def test_nobody_is_sent_elsewhere(self) -> None:
         for path in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0d%0aX: y"):
             with self.subTest(path=path):
-                browser = self.browser()
+                browser = self.visitor()
                 form = {**browser.form(), "next": path, "username": "ada", "password": PASSWORD}
                 self.assertEqual(browser.post("/login", form).headers["Location"], "/frontend/servers/")
 
     def test_the_form_lets_no_script_run(self) -> None:
-        reply = self.browser().get("/login?next=/%22%3E%3Cscript%3E")
+        reply = self.visitor().get("/login?next=/%22%3E%3Cscript%3E")
         self.assertNotIn("<script", reply.text())
         policy = reply.headers["Content-Security-Policy"]
         self.assertIn("default-src 'none'", policy)
@@ -77,13 +77,13 @@ class Login(unittest.TestCase):
         self.assertEqual(reply.headers["Cache-Control"], "no-store")
 
     def test_cookies_are_kept_from_scripts_and_from_other_sites(self) -> None:
-        browser = self.browser()
+        browser = self.visitor()
         lines = browser.log_in("ada", PASSWORD).headers.get_all("Set-Cookie")
         session = next(line for line in lines if line.startswith("mayfly_session="))
         self.assertIn("; Path=/; HttpOnly; SameSite=Lax", session)
         self.assertNotIn("Domain", session)
         https = {"X-Forwarded-Proto": "https"}  # a proxy that ends TLS before a hub on loopback
-        strict = self.browser()
+        strict = self.visitor()
         lines = strict.log_in("ada", PASSWORD, headers=https).headers.get_all("Set-Cookie")
         session = next(line for line in lines if line.startswith("__Host-mayfly_session="))
         self.assertIn("; Secure", session)
@@ -94,7 +94,7 @@ class Login(unittest.TestCase):
         answers = set()
         for name, password in (("ada", "wrong"), ("eve", PASSWORD), ("", ""), ("ada", ""), ("ada", PASSWORD + " "),
                                ("ADA", PASSWORD), ("ada", PASSWORD + "\0x"), ("ada", "x" * 600), ("<b>", "x")):
-            browser = self.browser()
+            browser = self.visitor()
             reply = browser.log_in(name, password)
             answers.add((reply.status, re.sub(r'value="[^"]*"', "", reply.text())))
             self.assertEqual(browser.get("/metrics").status, 401)
@@ -102,15 +102,15 @@ class Login(unittest.TestCase):
         self.assertEqual(answers.pop()[0], 401)
 
     def test_a_form_of_another_browser_counts_for_nothing(self) -> None:
-        form = self.browser().form()
+        form = self.visitor().form()
         fields = {**form, "username": "ada", "password": PASSWORD}
-        self.assertEqual(self.browser().post("/login", fields).status, 403, "without the cookie")
-        other = self.browser()
+        self.assertEqual(self.visitor().post("/login", fields).status, 403, "without the cookie")
+        other = self.visitor()
         other.form()
         self.assertEqual(other.post("/login", fields).status, 403, "with another's token")
         other.cookies["mayfly_login"] = ""
         self.assertEqual(other.post("/login", {**fields, "csrf": ""}).status, 403)
-        browser = self.browser()
+        browser = self.visitor()
         own = {**browser.form(), "username": "ada", "password": PASSWORD}
         for site in ("cross-site", "same-site"):
             self.assertEqual(browser.post("/login", own, {"Sec-Fetch-Site": site}).status, 403)
@@ -118,7 +118,7 @@ class Login(unittest.TestCase):
         self.assertGreaterEqual(self.metric('mayfly_hub_logins_total{result="no_token"}'), 5)
 
     def test_what_is_no_form_is_refused(self) -> None:
-        browser = self.browser()
+        browser = self.visitor()
         form = browser.form()
         fields = f"csrf={form['csrf']}&username=ada&password=x".encode()
         for kind, body in (("application/json", b"{}"), ("text/plain", fields), ("multipart/form-data; boundary=x", b"--x--"),
@@ -130,18 +130,21 @@ class Login(unittest.TestCase):
         self.assertEqual(browser.get("/logout").status, 405)
 
     def test_too_many_tries(self) -> None:
-        statuses = [self.browser().log_in("bob", "wrong").status for _ in range(12)]
-        self.assertEqual(set(statuses), {401, 429})
-        browser = self.browser()
-        reply = browser.log_in("bob", "a password of bob's")
-        self.assertEqual(reply.status, 429, "nobody looks at the password then")
-        self.assertGreaterEqual(int(reply.headers["Retry-After"]), 1)
+        def shut_out() -> bool:
+            if self.visitor().log_in("bob", "wrong").status != 429:
+                return False
+            reply = self.visitor().log_in("bob", "a password of bob's")
+            if reply.status != 429:
+                return False  # a slow machine: there was one more try again
+            self.assertGreaterEqual(int(reply.headers["Retry-After"]), 1)
+            return True
+        wait_for("the limit, under which no password counts", shut_out)
         self.assertEqual(self.logged_in("ada").get("/metrics").status, 200, "others come in")
-        self.assertGreaterEqual(self.metric('mayfly_hub_logins_total{result="too_many_tries"}'), 1)
+        self.assertGreaterEqual(self.metric('mayfly_hub_logins_total{result="too_many_tries"}'), 2)
 
     def test_right_passwords_use_up_no_tries(self) -> None:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            statuses = list(pool.map(lambda _: self.browser().log_in("ada", PASSWORD).status, range(40)))
+            statuses = list(pool.map(lambda _: self.visitor().log_in("ada", PASSWORD).status, range(40)))
         self.assertEqual(set(statuses), {303})
         self.assertEqual(self.metric("mayfly_hub_sessions"), 16, "bounded for each user")
 
@@ -169,7 +172,7 @@ class Login(unittest.TestCase):
 
     def test_the_audit_log_says_who_came_and_read(self) -> None:
         ada, bob = self.logged_in("ada"), self.logged_in("bob")
-        self.browser().log_in("<script>alert(1)</script>", "wrong")
+        self.visitor().log_in("<script>alert(1)</script>", "wrong")
         bob.get(f"/frontend/servers/{NAME}/api/v1/logs/app-1;grep=in-the-path?grep=in-the-query")
         bob.get("/frontend/servers/%3Cscript%3E/x")
         entries = ada.get("/frontend/audit_log").json()["audit_log"]
@@ -182,7 +185,7 @@ class Login(unittest.TestCase):
 
     def test_strangers_are_shown_as_text(self) -> None:
         for name in ("web-9", "%3Cimg%20src=x%3E"):
-            self.browser().get(f"/7ZSFUKGV/http_listen/{name}", {"X-ApiKey": "some key"})
+            self.visitor().get(f"/7ZSFUKGV/http_listen/{name}", {"X-ApiKey": "some key"})
         ada = self.logged_in()
         strangers = {s["name"]: s for s in ada.get("/frontend/unregistered_servers").json()["unregistered_servers"]}
         self.assertIn("web-9", strangers)
@@ -200,20 +203,20 @@ class Login(unittest.TestCase):
         (folder / "user-bob.yaml").unlink()
         wait_for("the end of bob's session", lambda: bob.get("/metrics").status == 401)
         add_user(self.hub.file, "bob", "a password of bob's", "*:")
-        wait_for("bob's return", lambda: self.browser().log_in("bob", "a password of bob's").status == 303)
+        wait_for("bob's return", lambda: self.visitor().log_in("bob", "a password of bob's").status == 303)
         self.assertEqual(bob.get("/metrics").status, 401, "by a new session only")
 
     def test_keys_of_programs(self) -> None:
         key = add_key(self.hub.file, "prometheus", "*:")
-        browser = self.browser()
+        browser = self.visitor()
         wait_for("the key", lambda: browser.get("/metrics", {"X-ApiKey": key}).status == 200)
         self.assertEqual(browser.get("/metrics", {"Authorization": f"Bearer {key}"}).status, 200)
         self.assertEqual(browser.get("/metrics", {"Authorization": f"bearer {key}"}).status, 200)
         self.assertEqual(browser.get("/metrics", {"Authorization": f"Basic {key}"}).status, 401)
         text = "".join(path.read_text() for path in pathlib.Path(f"{self.hub.file}.d").iterdir())
         self.assertNotIn(key, text)
-        statuses = [browser.get("/metrics", {"X-ApiKey": key + str(i)}).status for i in range(25)]
-        self.assertEqual(set(statuses), {401, 429})
+        self.assertEqual(browser.get("/metrics", {"X-ApiKey": key + "x"}).status, 401)
+        wait_for("the limit of wrong keys", lambda: browser.get("/metrics", {"X-ApiKey": key + "x"}).status == 429)
         self.assertNotIn(key, self.hub.log_text())
 
     def test_a_restart_ends_every_session(self) -> None:
@@ -223,7 +226,7 @@ class Login(unittest.TestCase):
         self.assertEqual(ada.get("/metrics").status, 401)
 
     def test_secrets_are_not_logged(self) -> None:
-        self.browser().log_in("ada", "a wrong password")
+        self.visitor().log_in("ada", "a wrong password")
         ada = self.logged_in()
         for secret in ("a wrong password", PASSWORD, *ada.cookies.values()):
             self.assertNotIn(secret, self.hub.log_text())
