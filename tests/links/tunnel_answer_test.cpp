@@ -252,7 +252,7 @@ TEST_F(TunnelAnswerTest, ASilentEventStreamOfOursIsCut) {
 TEST_F(TunnelAnswerTest, ASlowReaderHoldsBackItsOwnAnswerOnly) {
   TestConnection slow(port());
   const std::string id = ask(slow).id;
-  constexpr std::size_t kTotal = 64 << 20;
+  constexpr std::size_t kTotal = 48 << 20;
   std::atomic<std::size_t> sent{0};
   TestConnection server(port());
   server.send(alpha().post(id, alpha().magic_line({200, {{"content-length", std::to_string(kTotal)}}}) +
@@ -273,7 +273,7 @@ TEST_F(TunnelAnswerTest, ASlowReaderHoldsBackItsOwnAnswerOnly) {
   TestConnection quick(port());
   alpha().answer(ask(quick, "/quick").id, {200, {}}, "quick");
   EXPECT_EQ(quick.read_answer().body, "quick");
-  EXPECT_EQ(slow.read_answer().body.size(), kTotal);
+  EXPECT_TRUE(slow.read_until([&] { return slow.received().size() >= kTotal; }));
   sender.join();
   EXPECT_EQ(sent, kTotal);
   EXPECT_EQ(server.read_answer().body, "StreamFinished\n");
