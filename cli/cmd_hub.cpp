@@ -135,15 +135,17 @@ int add_scraper_key(const Globals& globals, const HubArguments& arguments) {
   if (!fits_name(arguments.name)) return wrong_name(arguments.name);
   const Result<std::string> rights = rights_yaml(arguments.rights);
   if (!rights.ok()) return complain(rights.error().text, kUsage);
-  const Result<std::string> key = random_key();
-  if (!key.ok()) return complain(key.error().text);
+  const Result<std::string> random = random_key();
+  if (!random.ok()) return complain(random.error().text);
+  const std::string key =
+      "mfk_" + random.value();  // never like an option, and easily found where it should not be
   const std::uint64_t from_ns = shm::system_clocks().wall_ns() / kSecondNs * kSecondNs;
   const std::string from = format_time(from_ns);
   const std::string until = format_time(from_ns + arguments.days * kDayNs);
   DropIn drop_in{"scraper-key-" + arguments.name, "", true};
-  drop_in.content = "scraper_keys:\n  - name: \"" + arguments.name + "\"\n    hash: \"" +
-                    tripcode(key.value()) + "\"\n    not_before: \"" + from + "\"\n    not_after: \"" +
-                    until + "\"\n    rights: " + rights.value() + "\n";
+  drop_in.content = "scraper_keys:\n  - name: \"" + arguments.name + "\"\n    hash: \"" + tripcode(key) +
+                    "\"\n    not_before: \"" + from + "\"\n    not_after: \"" + until +
+                    "\"\n    rights: " + rights.value() + "\n";
   const auto path = add(arguments, drop_in);
   if (!path) return kFailed;
   // Not on standard output: what stands there is the key and nothing else.
@@ -153,10 +155,10 @@ int add_scraper_key(const Globals& globals, const HubArguments& arguments) {
       "For Prometheus: `authorization: {type: Bearer, credentials_file: FILE}`; for others the header "
       "X-ApiKey.\n",
       path->c_str(), list_of(arguments.rights).c_str(), until.c_str());
-  ordered_json json{{"added", "scraper_key"}, {"name", arguments.name}, {"key", key.value()},
+  ordered_json json{{"added", "scraper_key"}, {"name", arguments.name}, {"key", key},
                     {"not_before", from},     {"not_after", until},     {"rights", arguments.rights},
                     {"file", *path}};
-  return finish(globals, json, key.value() + "\n");
+  return finish(globals, json, key + "\n");
 }
 
 using Action = int (*)(const Globals&, const HubArguments&);

@@ -20,6 +20,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
 
   void start(HostLinks& links, std::vector<HostQuestion> questions, ResponseWriter& reader) {
     self_ = shared_from_this();
+    reader.set_open_ended();  // who has gone need not be asked for
     reader.on_closed([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->give_up();
     });
@@ -39,11 +40,9 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   void ask(HostLinks& links, HostQuestion question, std::size_t at) {
     const HostState state = links.state(question.server);
     HostAnswer& answer = answers_[at];
-    if (!state.connected) answer.problem = "not_connected";
-    if (question.scope.nothing() || (!question.scope.everything && !state.takes_scopes)) {
-      answer.problem = "no_rights";
-    }
-    if (!state.connected || answer.problem == "no_rights") {
+    const bool may_ask = question.scope.everything || (!question.scope.nothing() && state.takes_scopes);
+    if (!state.connected || !may_ask) {
+      answer.problem = state.connected ? "no_rights" : "not_connected";
       writers_[at].reset();
       return one_done();
     }
@@ -73,7 +72,8 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   }
 
   static void collect(CollectingWriter& writer, HostAnswer& answer) {
-    if (!writer.closed()) writer.cancel();  // out of time
+    const bool late = !writer.closed();
+    if (late) writer.cancel();
     CollectedAnswer& got = writer.answer();
     if (got.complete || got.cut) {
       answer.status = got.status;
@@ -81,7 +81,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
       answer.body = std::move(got.body);
       answer.cut = got.cut;
       answer.problem.clear();
-    } else if (got.status != 0) {
+    } else if (!late) {
       answer.problem = "broke_off";
     }
   }

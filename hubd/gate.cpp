@@ -28,6 +28,16 @@ std::string_view kind_name(Reader::Kind kind) {
   return "nobody";
 }
 
+/// Below which paths the hosts' own begin, and whose surface that is.
+struct HostPrefix {
+  std::string_view path;
+  Route::Surface surface;
+};
+
+constexpr HostPrefix kHostPrefixes[] = {{Gate::kServers, Route::Surface::people},
+                                        {Gate::kScrapedServers, Route::Surface::programs},
+                                        {Gate::kScrapedServersToo, Route::Surface::programs}};
+
 /// An entry of the audit log without its time and status.
 AuditEntry entry_for(const HttpRequest& request, const Claim& claim, bool behind_proxy) {
   AuditEntry entry;
@@ -101,11 +111,9 @@ void Gate::handle(HttpRequest request, ResponseWriterPtr response) {
     return problem(call, 403, "other_origin", "a page of another origin asks");
   }
   const std::string& path = call.request.path;
-  if (matches_host(path, Route::Surface::people)) {
-    return read_host(std::move(call), kServers, Route::Surface::people);
-  }
-  if (matches_host(path, Route::Surface::programs)) {
-    return read_host(std::move(call), kScrapedServers, Route::Surface::programs);
+  for (const HostPrefix& prefix : kHostPrefixes) {
+    const bool below = path.size() > prefix.path.size() && path.starts_with(prefix.path);
+    if (below) return read_host(std::move(call), prefix.path, prefix.surface);
   }
   if (path == kSession) return answer_session(call);
   const Route* route = find_route(path);
@@ -117,13 +125,8 @@ void Gate::handle(HttpRequest request, ResponseWriterPtr response) {
     ++metrics_.access.without_right;
     return hide(call);
   }
-  const ResponseWriterPtr guarded = admit(call, identity, {"", "", route->noted});
+  const ResponseWriterPtr guarded = admit(call, identity, {"", "", route->noted, route->counted});
   route->handler(std::move(call.request), guarded, identity.reader);
-}
-
-bool Gate::matches_host(const std::string& path, Route::Surface surface) const {
-  const std::string_view prefix = surface == Route::Surface::people ? kServers : kScrapedServers;
-  return path.size() > prefix.size() && path.starts_with(prefix);
 }
 
 const Route* Gate::find_route(std::string_view path) const {

@@ -43,7 +43,8 @@ struct Route {
   bool administers = false;  // needs may_administer()
   bool takes_posts = false;  // besides GET and HEAD
   bool noted = true;         // in the audit log
-  Handler handler{};          // its answer's status is counted here, not by the handler
+  bool counted = true;       // its answers are counted here by their status; false: by the handler
+  Handler handler{};
 };
 
 /// Belongs to the loop's thread. What it is given outlives it; the loop runs once more after it.
@@ -51,6 +52,7 @@ class Gate {
  public:
   static constexpr std::string_view kServers = "/frontend/servers/";  // + name + path at the host
   static constexpr std::string_view kScrapedServers = "/scraper/v1/server/";
+  static constexpr std::string_view kScrapedServersToo = "/scraper/api/server/";  // as PTTH has both
   static constexpr std::string_view kSession = "/frontend/session";
   /// How often sessions and keys are looked at that run out by themselves.
   static constexpr std::chrono::seconds kLook{5};
@@ -76,7 +78,6 @@ class Gate {
   struct Call;
 
   const Route* find_route(std::string_view path) const;
-  bool matches_host(const std::string& path, Route::Surface surface) const;
   Identity identify(const HttpRequest& request, Route::Surface surface);
   bool refuse_methods(const Call& call, bool takes_posts);
   void refuse(const Call& call, const Identity& identity, bool page);

@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "common/text.h"
 #include "hubd/header_filter.h"
 #include "hubd/host_link.h"
 #include "hubd/link_shared.h"
@@ -21,15 +20,6 @@ std::uint64_t links_wall_ms() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
-}
-
-std::string scope_header(const Scope& scope) {
-  std::string out;
-  for (const std::string& prefix : scope.prefixes) {
-    if (!out.empty()) out += ",";
-    out += percent_encode(prefix);
-  }
-  return out;
 }
 
 }  // namespace
@@ -108,7 +98,7 @@ void HostLinks::forward(const std::string& server, const Scope& scope, HttpReque
   wrapped.method = request.method;
   wrapped.uri = target_for_host(request.path, request.query);
   wrapped.headers = headers_for_host(request.headers);
-  if (!scope.everything) wrapped.headers.emplace_back(kScopeHeader, scope_header(scope));
+  if (!scope.everything) wrapped.headers.emplace_back(kScopeHeader, scope_header_value(scope));
   RelayedRequest::Plan plan;
   plan.head_timeout = options.head_timeout;
   plan.prefix = std::move(options.prefix);

@@ -31,6 +31,9 @@ Hub::Hub(uv_loop_t* loop, HubOptions options)
       config_(std::make_shared<const HubConfig>()),
       links_(loop, metrics_),
       quotas_(loop, metrics_),
+      fleet_(loop, links_, metrics_),
+      search_(fleet_),
+      scraper_(fleet_),
       gate_(loop, links_, sessions_, metrics_, audit_),
       login_(loop, sessions_, metrics_, audit_, [this] { gate_.look_again(); }),
       tls_timer_(loop, [this] { look_at_certificate(); }) {
@@ -119,6 +122,8 @@ void Hub::spread() {
   metrics_.servers = config_->servers.size();
   quotas_.set_book(std::make_shared<const QuotaBook>(*config_));
   links_.set_config(*config_);
+  fleet_.set_config(config_);
+  scraper_.set_config(config_);
   login_.set_config(config_);  // ends sessions, which the gate then looks at
   gate_.set_config(config_);
 }

@@ -13,6 +13,8 @@
 #include "common/loop_timer.h"
 #include "hubd/audit_log.h"
 #include "hubd/file_watch.h"
+#include "hubd/fleet.h"
+#include "hubd/fleet_search.h"
 #include "hubd/gate.h"
 #include "hubd/host_links.h"
 #include "hubd/hub_config.h"
@@ -20,6 +22,7 @@
 #include "hubd/listening.h"
 #include "hubd/login.h"
 #include "hubd/quota_endpoint.h"
+#include "hubd/scraper_api.h"
 #include "hubd/served_tls.h"
 #include "hubd/sessions.h"
 
@@ -69,6 +72,8 @@ class Hub {
 
   // hub_routes.cpp: what answers where.
   void add_routes();
+  void add_page_routes();
+  void add_admin_routes();
   void handle(HttpRequest request, ResponseWriterPtr response);
   void answer_text(ResponseWriter& response, std::string_view body);
   void answer_metrics(ResponseWriter& response);
@@ -82,6 +87,9 @@ class Hub {
   AuditLog audit_;
   HostLinks links_;
   QuotaEndpoint quotas_;
+  Fleet fleet_;
+  FleetSearch search_;
+  ScraperApi scraper_;
   Gate gate_;
   Login login_;
   ServedTls tls_;

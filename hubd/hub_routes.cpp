@@ -17,20 +17,40 @@ HttpHeaders plain_headers(std::string_view type) {
 }  // namespace
 
 void Hub::add_routes() {
-  Route root{.path = "/", .page = true, .noted = false};
-  root.handler = [](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
-    response->send(303, {{"Location", std::string(Login::kHome)}, {"Cache-Control", "no-store"}}, "");
+  add_page_routes();
+  add_admin_routes();
+
+  Route search{.path = "/api/v1/search", .counted = false};
+  search.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
+                          const ReaderPtr& reader) { search_.handle(request, response, reader); };
+  gate_.add(std::move(search));
+
+  Route scraper{
+      .path = "/scraper/", .and_below = true, .surface = Route::Surface::programs, .counted = false};
+  scraper.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
+                           const ReaderPtr& reader) { scraper_.handle(request, response, reader); };
+  gate_.add(std::move(scraper));
+
+  // The hub's own counters, none of which names a server: for people and programs alike.
+  Route metrics{.path = "/metrics", .noted = false};
+  metrics.handler = [this](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
+    answer_metrics(*response);
   };
-  gate_.add(std::move(root));
+  gate_.add(std::move(metrics));
+}
+
+void Hub::add_page_routes() {
+  const auto leads_to = [](std::string_view where) {
+    return [where](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
+      response->send(307, {{"Location", std::string(where)}, {"Cache-Control", "no-store"}}, "");
+    };
+  };
+  gate_.add({.path = "/", .page = true, .noted = false, .handler = leads_to(Login::kHome)});
+  gate_.add({.path = "/frontend/servers", .page = true, .noted = false, .handler = leads_to(Login::kHome)});
 
   Route servers{.path = "/frontend/servers/", .page = true, .noted = false};
   servers.handler = [](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
     answer_servers_page(request, *response);
-  };
-  gate_.add(servers);
-  servers.path = "/frontend/servers";
-  servers.handler = [](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
-    response->send(307, {{"Location", "/frontend/servers/"}, {"Cache-Control", "no-store"}}, "");
   };
   gate_.add(std::move(servers));
   gate_.set_server_page([](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
@@ -40,12 +60,13 @@ void Hub::add_routes() {
   Route server_list{.path = "/api/v1/servers", .noted = false};
   server_list.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
                                const ReaderPtr& reader) {
-    answer_servers(
-        *config_, [this](const std::string& server) { return links_.state(server); }, request, *response,
-        *reader);
+    const auto state_of = [this](const std::string& server) { return links_.state(server); };
+    answer_servers(*config_, state_of, request, *response, *reader);
   };
   gate_.add(std::move(server_list));
+}
 
+void Hub::add_admin_routes() {
   Route audit{.path = "/frontend/audit_log", .page = true, .administers = true, .noted = false};
   audit.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response, const ReaderPtr&) {
     answer_audit_log(request, *response, audit_.newest_first());
@@ -56,13 +77,6 @@ void Hub::add_routes() {
   strangers.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
                              const ReaderPtr&) { answer_strangers(request, *response, links_.strangers()); };
   gate_.add(std::move(strangers));
-
-  // The hub's own counters, none of which names a server: for people and programs alike.
-  Route metrics{.path = "/metrics", .noted = false};
-  metrics.handler = [this](const HttpRequest&, const ResponseWriterPtr& response, const ReaderPtr&) {
-    answer_metrics(*response);
-  };
-  gate_.add(std::move(metrics));
 }
 
 void Hub::handle(HttpRequest request, ResponseWriterPtr response) {

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "common/blake3.h"
@@ -44,12 +44,6 @@ PollHeaders read_poll_headers(const HttpRequest& request) {
   const std::string* features = request.header("mayfly-features");
   headers.takes_scopes = features != nullptr && names_word(*features, "scope");
   return headers;
-}
-
-/// Standard base64 only, as the original: an answer that one relay takes, all do.
-std::optional<std::string> decode_magic(const std::string* header) {
-  if (header == nullptr || header->find_first_of("-_") != std::string::npos) return {};
-  return base64_decode(*header);
 }
 
 bool announces_body(const HttpRequest& request) {
@@ -122,10 +116,8 @@ void TunnelEndpoint::take_answer(HttpRequest request, std::string_view id, Respo
     ++shared_.metrics.wrong_keys;
     return text(*response, 401, "Bad X-ApiKey\n");
   }
-  const std::optional<std::string> magic = decode_magic(request.header(kTunnelHeadHeader));
-  shm::Result<WrappedHead> head =
-      magic ? decode_head(*magic)
-            : shm::Result<WrappedHead>(shm::Error{shm::Errc::invalid, "no head, or not base64"});
+  const std::string* magic = request.header(kTunnelHeadHeader);
+  shm::Result<WrappedHead> head = head_from_header(magic != nullptr ? *magic : std::string());
   if (!head.ok() && head.error().code != shm::Errc::corrupt) {
     // The reader goes on waiting: a better answer may follow.
     ++shared_.counts().bad_heads;
@@ -136,7 +128,7 @@ void TunnelEndpoint::take_answer(HttpRequest request, std::string_view id, Respo
   answer.body = std::move(request.body_reader);
   answer.small_body = std::move(request.body);
   answer.post = std::move(response);
-  if (!head.ok() || head.value().status < 200 || head.value().status > 599) {
+  if (!head.ok()) {
     ++shared_.counts().bad_heads;
     return asked->refuse_answer(std::move(answer));
   }

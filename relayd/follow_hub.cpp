@@ -17,9 +17,9 @@ FollowHub::~FollowHub() {
   if (subscribers_ > 0) set_waiting_(false);
 }
 
-void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Subscriber> subscriber) {
+void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Follower> subscriber) {
   const Key key{directory.kind(), directory.name()};
-  subscriber->response().on_closed([hub = std::weak_ptr(self_), key, raw = subscriber.get()] {
+  subscriber->on_gone([hub = std::weak_ptr(self_), key, raw = subscriber.get()] {
     if (const auto self = hub.lock()) (*self)->unsubscribe(key, raw);
   });
   if (subscribers_++ == 0) {
@@ -31,7 +31,7 @@ void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Sub
   group->add(std::move(subscriber));
 }
 
-void FollowHub::unsubscribe(const Key& key, const Subscriber* subscriber) {
+void FollowHub::unsubscribe(const Key& key, const Follower* subscriber) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return;
   found->second->remove(subscriber);

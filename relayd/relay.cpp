@@ -11,6 +11,7 @@
 #include "common/loop_timer.h"
 #include "relayd/quota_sync.h"
 #include "relayd/read_api.h"
+#include "relayd/uplink.h"
 #include "shm/control.h"
 
 namespace mayfly::relayd {
@@ -38,6 +39,7 @@ struct Relay::Parts {
   ReadApi api;
   HttpServer server;
   std::optional<QuotaSync> quotas;
+  std::optional<Uplink> uplink;
   LoopTimer tick;
   std::string address;
 
@@ -75,6 +77,7 @@ struct Relay::Parts {
 
   shm::Status listen(const RelayOptions& options);
   shm::Status sync_quotas(uv_loop_t* loop);
+  shm::Status open_tunnel(uv_loop_t* loop);
 };
 
 shm::Status Relay::Parts::listen(const RelayOptions& options) {
@@ -113,6 +116,15 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
   return quotas->start();
 }
 
+shm::Status Relay::Parts::open_tunnel(uv_loop_t* loop) {
+  if (config.tunnel_url.empty() || config.api_key.empty()) return {};
+  uplink.emplace(loop, TunnelTarget{config.tunnel_url, config.name, config.api_key}, TunnelPace{},
+                 TunnelLimits{}, [this](HttpRequest request, ResponseWriterPtr response) {
+                   api.handle(std::move(request), std::move(response));
+                 });
+  return uplink->start();
+}
+
 shm::Result<std::unique_ptr<Relay>> Relay::start(uv_loop_t* loop, RelayOptions options) {
   const shm::Clocks& clocks = options.clocks != nullptr ? *options.clocks : shm::system_clocks();
   shm::ControlOptions control_options;
@@ -127,6 +139,7 @@ shm::Result<std::unique_ptr<Relay>> Relay::start(uv_loop_t* loop, RelayOptions o
   auto parts = std::make_unique<Parts>(loop, options, clocks, std::move(control.value()));
   if (auto status = parts->listen(options); !status.ok()) return status.error();
   if (auto status = parts->sync_quotas(loop); !status.ok()) return status.error();
+  if (auto status = parts->open_tunnel(loop); !status.ok()) return status.error();
   return std::unique_ptr<Relay>(new Relay(std::move(parts)));
 }
 

@@ -74,16 +74,15 @@ TEST(TunnelWire, TheRoundTripOfARealRelay) {
 }
 
 TEST(TunnelWire, VectorsOfRequests) {
+  const std::string confirmed =
+      "9192ba303146344236314351463147593339424d354832345352394833938100c0a72f66696c65732f81a4686f73749161";
   EXPECT_EQ(
-      to_hex(encode_requests({sample("01F4cB1CQGY3YAM5H2E4S5K9H3", "GET", "/files/", {{"host", "a"}})})),
-      "9192ba303146346342314351475933"
-      "59414d354832453453354b394833938100c0a72f66696c65732f81a4686f73749161");
-  const auto confirmed = decode_requests(
-      from_hex("9192ba303146344236314351463147593339424d354832345352394833938100c0a72f66696c65732f"
-               "81a4686f73749161"));
-  ASSERT_TRUE(confirmed.ok());
-  EXPECT_EQ(confirmed.value()[0].id, "01F4B61CQF1GY39BM5H24SR9H3");
-  EXPECT_EQ(confirmed.value()[0].headers, (HttpHeaders{{"host", "a"}}));
+      to_hex(encode_requests({sample("01F4B61CQF1GY39BM5H24SR9H3", "GET", "/files/", {{"host", "a"}})})),
+      confirmed);
+  const auto known = decode_requests(from_hex(confirmed));
+  ASSERT_TRUE(known.ok());
+  EXPECT_EQ(known.value()[0].id, "01F4B61CQF1GY39BM5H24SR9H3");
+  EXPECT_EQ(known.value()[0].headers, (HttpHeaders{{"host", "a"}}));
 
   const std::string binary("\x00\x41\x7f\x80\xc3\xff", 6);
   const std::string bytes = encode_requests({sample("I", "HEAD", "/\xc3\xa9", {{"x-bin", binary}})});
@@ -385,13 +384,10 @@ TEST(TunnelWire, StatusesThatTheTunnelLacks) {
     EXPECT_EQ(head.value().status, exact == 101 ? 500 : exact);
     EXPECT_EQ(head.value().headers, (HttpHeaders{{"x", "y"}}));
   }
-  const auto stock = decode_head(encode_head({503, {}}));
-  ASSERT_TRUE(stock.ok());
   // 500 and mayfly-status: 503, as a stock relay passes it on.
   EXPECT_EQ(to_hex(encode_head({503, {}})), "92810ac081ad6d6179666c792d73746174757393353033");
   // A status of its own is believed only where it fits the carried one.
   for (const char* lie : {"204", "304", "200", "999", "099", "1000", "", "4 4", "-04", "404"}) {
-    const auto head = decode_head(encode_head({500, {}}));
     std::string bytes = from_hex("92810ac081ad6d6179666c792d737461747573");
     bytes += static_cast<char>(0x90 + std::string(lie).size());
     bytes += lie;
