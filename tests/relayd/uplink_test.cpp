@@ -430,7 +430,7 @@ TEST_F(UplinkTest, WaitsLongerAfterEachFailure) {
 TEST(Uplink, TheKeyGoesNowhereElse) {
   test::LoopThread thread;
   thread.call([&] {
-    Uplink uplink(thread.loop(), {"http://hub.example/7ZSFUKGV", "web-1", "key"}, {}, {},
+    Uplink uplink(thread.loop(), {"http://hub.example/7ZSFUKGV", "web-1", "key", {}}, {}, {},
                   [](HttpRequest, ResponseWriterPtr) {});
     EXPECT_FALSE(uplink.start().ok());
   });
