@@ -119,6 +119,8 @@ std::string HttpRequestParser::take_rest() {
 
 bool HttpRequestParser::mid_request() const { return message_ != nullptr || buffered() > 0; }
 
+bool HttpRequestParser::starved() const { return buffered() <= kMaxChunkHead; }
+
 bool HttpRequestParser::take_expects_continue() { return std::exchange(expects_continue_, false); }
 
 HttpRequestParser::State HttpRequestParser::refuse(int status, std::string_view code, std::string detail) {
