@@ -8,7 +8,6 @@ import re
 import sys
 import unittest
 
-from hub_visitor import FORM, HTML, Browser, add_key, add_user
 from harness import wait_for
 from hub_process import NAME, Hub
 from visitor import FORM, HTML, Visitor, add_key, add_user

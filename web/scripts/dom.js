@@ -22,6 +22,11 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(kSvg, tag), attributes, children);
 }
 
+/** A name and what it is, for a list of facts. */
+export function fact(name, value) {
+  return element('div', {}, element('dt', {}, name), element('dd', {}, value));
+}
+
 /** Sets the text if it is another: nothing is laid out anew for nothing. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

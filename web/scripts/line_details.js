@@ -1,7 +1,7 @@
 // Everything about one line, in full: what a row has no room for.
 
 import {appendAnsi} from './ansi.js';
-import {element} from './dom.js';
+import {element, fact} from './dom.js';
 import {exact, moment, plural} from './format.js';
 
 /** Fills `pane` with `item`. `actions`: {onlyKey(item), since(item), close()}. */
@@ -9,15 +9,13 @@ export function showLineDetails(pane, item, actions) {
   const text = element('pre', {class: 'details-text', tabindex: '0', 'aria-label': 'the whole line'});
   appendAnsi(text, item.mark ? item.text : item.line);
   const facts = element('dl', {class: 'facts'});
-  const fact = (name, value) => facts.append(element('dt', {}, name), element('dd', {}, value));
   if (!item.mark) {
     const key = element('span', {class: 'mono'});
     appendAnsi(key, item.key);
-    fact('Key', key);
-    fact('Number', exact(item.seq));
+    facts.append(fact('Key', key), fact('Number', exact(item.seq)));
   }
-  fact('Time', element('time', {datetime: item.time, title: item.time}, moment(item.time)));
-  if (item.cut > 0) fact('Not kept here', plural(item.cut, 'more character'));
+  facts.append(fact('Time', element('time', {datetime: item.time, title: item.time}, moment(item.time))));
+  if (item.cut > 0) facts.append(fact('Not kept here', plural(item.cut, 'more character')));
   const buttons = element('div', {class: 'details-actions'});
   if (!item.mark) {
     buttons.append(element('button', {type: 'button', click: () => actions.onlyKey(item)}, 'Only this key'),

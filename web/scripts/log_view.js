@@ -226,6 +226,7 @@ export class LogView {
       since: (line) => this.#showPast({since: line.time}),
       close: () => this.#closeDetails(),
     });
+    this.#list.reveal(this.#selected);  // the details take some of the room
   }
 
   #closeDetails() {

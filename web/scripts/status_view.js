@@ -3,7 +3,7 @@
 import {appendAnsi} from './ansi.js';
 import {ChartPanel} from './chart_panel.js';
 import {DirectoryHead} from './directory_head.js';
-import {element, setText} from './dom.js';
+import {element, fact, setText} from './dom.js';
 import {age, exact, moment, plural, short} from './format.js';
 import {makeStatusRow, showStatusRow} from './status_row.js';
 import {StatusStore} from './status_store.js';
@@ -163,6 +163,7 @@ export class StatusView {
     if (withDetails) {
       this.#details.hidden = false;
       this.#showDetails();
+      this.#list.reveal(this.#rows.findIndex((entry) => entry.id === id));
     }
     this.#schedule();
   }
@@ -176,10 +177,9 @@ export class StatusView {
     appendAnsi(key, entry.key);
     const text = element('pre', {class: 'details-text', tabindex: '0', 'aria-label': 'the whole value'});
     appendAnsi(text, entry.value);
-    const facts = element('dl', {class: 'facts'}, element('dt', {}, 'Key'), element('dd', {}, key),
-        element('dt', {}, 'Written'), element('dd', {}, element('time', {datetime: entry.time, title: entry.time}, moment(entry.time))),
-        element('dt', {}, 'Number'), element('dd', {}, exact(entry.seq)));
-    if (entry.cut > 0) facts.append(element('dt', {}, 'Not kept here'), element('dd', {}, plural(entry.cut, 'more character')));
+    const facts = element('dl', {class: 'facts'}, fact('Key', key),
+        fact('Written', element('time', {datetime: entry.time, title: entry.time}, moment(entry.time))), fact('Number', exact(entry.seq)));
+    if (entry.cut > 0) facts.append(fact('Not kept here', plural(entry.cut, 'more character')));
     const close = element('button', {type: 'button', class: 'close', 'aria-label': 'Close details', click: () => this.#closeDetails()}, '✕');
     const parts = [element('div', {class: 'details-head'}, facts, element('div', {class: 'details-actions'}, close)), text];
     if (values.length > 1) {
