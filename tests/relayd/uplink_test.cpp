@@ -409,14 +409,15 @@ TEST_F(UplinkTest, WaitsLongerAfterEachFailure) {
   pace_.shortest_poll = milliseconds(30);
   start();
   auto poll = hub_.next_poll();
-  // 20, 60, 140, 150, 150; shortened by up to a quarter. Only lower bounds: a busy machine is slow.
-  for (const int least : {15, 45, 105, 112, 112}) {
+  for (const int wait : {20, 60, 140, 150, 150, 0, 20}) {
     const auto before = std::chrono::steady_clock::now();
-    poll.answer("503 Service Unavailable", "");
+    wait == 0 ? poll.answer_204() : poll.answer("503 Service Unavailable", "");
     poll = hub_.next_poll();
-    EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(least - 2));
+    // Only lower bounds: a busy machine is slow, a timer is early by one unit of its clock at most.
+    EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(wait * 3 / 4 - 1));
+    thread_.call([&] { EXPECT_EQ(uplink_->back_off(), milliseconds(wait)); });
   }
-  // An answer in between forgives, 204 included; and polls that bring nothing at once are no hot loop.
+  // Polls that bring nothing at once are no hot loop.
   for (const bool empty_list : {false, true}) {
     const auto before = std::chrono::steady_clock::now();
     for (int i = 0; i < 3; ++i) {
