@@ -1,20 +1,17 @@
 #include "common/http_connection.h"
 
-#include <spdlog/spdlog.h>
-
 #include <utility>
 
+#include "common/dead_peer.h"
+#include "common/http_byte_stream.h"
 #include "common/http_exchange.h"
-#include "common/http_host.h"
 #include "common/http_server_core.h"
 
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kMaxQueuedToPump = 256 << 10;  // answers that wait before more requests are taken
-constexpr std::size_t kMaxLingerBytes = 1 << 20;     // read and thrown away after the last answer
+constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last answer
 constexpr std::uint64_t kLingerMs = 2000;
-constexpr unsigned kKeepAliveSeconds = 60;
 
 /// "127.0.0.1" and its port out of an address.
 std::string address_text(const sockaddr_storage& address, unsigned& port) {
@@ -31,12 +28,16 @@ std::string address_text(const sockaddr_storage& address, unsigned& port) {
   return text;
 }
 
+/// True for a byte that an HTTP request may begin with, and a TLS record may not.
+bool begins_http(char byte) { return (byte >= 'A' && byte <= 'Z') || byte == '\r'; }
+
 }  // namespace
 
 HttpConnection::HttpConnection(HttpServerCore& server, bool is_tcp)
     : server_(&server),
-      is_tcp_(is_tcp),
-      parser_(server.options().max_head_bytes, server.options().max_body_bytes) {
+      core_(server.weak_from_this()),
+      parser_(server.options().max_head_bytes, server.options().max_body_bytes),
+      is_tcp_(is_tcp) {
   if (is_tcp) {
     uv_tcp_init(server.loop(), &handle_.tcp);
   } else {
@@ -49,16 +50,19 @@ std::uint64_t HttpConnection::now_ms() const { return uv_now(handle_.any.loop); 
 
 bool HttpConnection::accept(uv_stream_t* listener) {
   since_ms_ = now_ms();
-  if (uv_accept(listener, stream()) != 0) {
+  const auto& tls = server_->options().tls;
+  if (tls) tls_ = TlsSession::make(tls);
+  if (uv_accept(listener, stream()) != 0 || (tls && !tls_)) {
     close();
     return false;
   }
   if (is_tcp_) {
     uv_tcp_nodelay(&handle_.tcp, 1);
-    uv_tcp_keepalive(&handle_.tcp, 1, kKeepAliveSeconds);
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(&handle_.any, &fd) == 0) notice_dead_peer(fd);
   }
   name_peer();
-  uv_read_start(stream(), on_alloc, on_read);
+  update_reading();
   return true;
 }
 
@@ -86,7 +90,7 @@ void HttpConnection::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer
 void HttpConnection::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
   const auto self = static_cast<HttpConnection*>(stream->data)->shared_from_this();
   if (size > 0) {
-    self->received({buffer->base, static_cast<std::size_t>(size)});
+    self->arrived({buffer->base, static_cast<std::size_t>(size)});
   } else if (size == UV_EOF) {
     self->half_closed();
   } else if (size < 0) {
@@ -94,111 +98,74 @@ void HttpConnection::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* 
   }
 }
 
+void HttpConnection::arrived(std::string_view bytes) {
+  if (!tls_) return received(bytes);
+  if (tls_->untouched() && begins_http(bytes[0])) {
+    tls_.reset();  // so that the answer can be read
+    return refuse(400, "tls_required", "this port speaks TLS: use https://");
+  }
+  std::string plain;
+  const TlsSession::State state = tls_->receive(bytes, plain);
+  if (tls_->has_output()) mark();
+  if (!plain.empty()) received(plain);
+  if (phase_ == Phase::closed || state == TlsSession::State::open) return;
+  if (state == TlsSession::State::ended) return half_closed();
+  if (!tls_->established()) ++server_->counts().refused_connections;
+  break_off(false);  // with the alert
+}
+
 void HttpConnection::received(std::string_view bytes) {
-  if (phase_ != Phase::open) {
+  if (phase_ == Phase::answering_last || phase_ == Phase::lingering) {
     lingered_bytes_ += bytes.size();
-    if (lingered_bytes_ > kMaxLingerBytes) close();
-    return;
+  } else {
+    if (!busy_ && !parser_.mid_request()) since_ms_ = now_ms();
+    if (body_) body_->touch(now_ms());
+    parser_.append(bytes);
+    pump();
+    mark();
   }
-  if (!busy_ && !parser_.mid_request()) since_ms_ = now_ms();
-  parser_.append(bytes);
-  pump();
-  if (phase_ == Phase::closed) return;
-  const auto& options = server_->options();
-  if (phase_ == Phase::open && parser_.buffered() > options.max_head_bytes + options.max_body_bytes) {
-    pause_reading(true);
-  }
-  mark();
+  update_reading();  // now: libuv reads on without asking
 }
 
 void HttpConnection::half_closed() {
   eof_ = true;
+  reading_ = false;
   uv_read_stop(stream());
   if (phase_ == Phase::lingering) return close();
+  if (phase_ == Phase::upgraded) return close();
   const auto exchange = exchange_.lock();
   if (busy_ && exchange && exchange->open_ended()) return close();
   mark();
 }
 
-void HttpConnection::pause_reading(bool pause) {
-  if (paused_ == pause || eof_ || phase_ != Phase::open) return;
-  paused_ = pause;
-  if (pause) {
-    uv_read_stop(stream());
-  } else {
+bool HttpConnection::wants_input() const {
+  const auto& options = server_->options();
+  const auto stream = upgraded_.lock();
+  switch (phase_) {
+    case Phase::open:
+      if (body_) return body_->flowing() && parser_.starved();
+      return parser_.buffered() <= options.max_head_bytes + options.max_body_bytes;
+    case Phase::upgraded:
+      return stream && stream->flowing();
+    case Phase::answering_last:
+    case Phase::lingering:
+      return lingered_bytes_ <= kMaxLingerBytes;
+    case Phase::closed:
+      break;
+  }
+  return false;
+}
+
+void HttpConnection::update_reading() {
+  if (phase_ == Phase::closed || eof_) return;
+  const bool wanted = wants_input();
+  if (wanted == reading_) return;
+  reading_ = wanted;
+  if (wanted) {
     uv_read_start(stream(), on_alloc, on_read);
+  } else {
+    uv_read_stop(stream());
   }
-}
-
-bool HttpConnection::may_pump() const {
-  return phase_ == Phase::open && !busy_ && queued() <= kMaxQueuedToPump;
-}
-
-void HttpConnection::pump() {
-  while (may_pump()) {
-    switch (parser_.next()) {
-      case HttpRequestParser::State::need_more:
-        if (parser_.take_expects_continue()) write("HTTP/1.1 100 Continue\r\n\r\n");
-        if (eof_) phase_ = Phase::answering_last;
-        return;
-      case HttpRequestParser::State::refused: {
-        const HttpRefusal& refusal = parser_.refusal();
-        refuse(refusal.status, refusal.code, refusal.detail);
-        return;
-      }
-      case HttpRequestParser::State::ready:
-        dispatch(parser_.take());
-        break;
-    }
-  }
-}
-
-bool HttpConnection::host_allowed(const ParsedRequest& parsed) const {
-  if (parsed.request.path == "/healthz" || parsed.request.path == "/readyz") return true;
-  if (parsed.host.empty() && parsed.http_1_0) return true;  // no browser sends such a request
-  return host_is_allowed(parsed.host, local_host_, server_->options().hosts);
-}
-
-void HttpConnection::dispatch(ParsedRequest parsed) {
-  busy_ = true;
-  since_ms_ = now_ms();
-  parsed.request.peer = peer_;
-  auto exchange = std::make_shared<HttpExchange>(shared_from_this(), parsed);
-  exchange_ = exchange;
-  if (!host_allowed(parsed)) {
-    ++server_->counts().refused_requests;
-    send_problem(*exchange, 421, "wrong_host", "this listener does not answer to that Host name");
-    return;
-  }
-  ++server_->counts().requests;
-  try {
-    server_->handler()(std::move(parsed.request), std::move(exchange));
-  } catch (const std::exception& failure) {
-    // The pointer is gone with the unwinding: the reader has got its 500.
-    spdlog::error("answering a request: {}", failure.what());
-  }
-}
-
-void HttpConnection::refuse(int status, std::string_view code, const std::string& detail) {
-  if (server_ != nullptr) ++server_->counts().refused_requests;
-  const auto exchange =
-      std::make_shared<HttpExchange>(shared_from_this(), ParsedRequest{{}, {}, false, false});
-  busy_ = true;
-  exchange_ = exchange;
-  send_problem(*exchange, status, code, detail);
-}
-
-void HttpConnection::turn_away() {
-  refuse(503, "too_many_connections", "too many connections; try again later");
-}
-
-void HttpConnection::exchange_done(bool keep_alive) {
-  busy_ = false;
-  exchange_.reset();
-  since_ms_ = now_ms();
-  if (phase_ != Phase::open) return;
-  if (!keep_alive) phase_ = Phase::answering_last;
-  mark();
 }
 
 void HttpConnection::mark() {
@@ -208,7 +175,7 @@ void HttpConnection::mark() {
 }
 
 void HttpConnection::defer(std::function<void()> call) {
-  if (server_ != nullptr) server_->defer(std::move(call));
+  if (const auto core = core_.lock()) core->defer(std::move(call));
 }
 
 void HttpConnection::service() {
@@ -217,38 +184,41 @@ void HttpConnection::service() {
   if (const auto exchange = exchange_.lock(); exchange && exchange->wants_drain()) exchange->drained();
   pump();
   if (phase_ != Phase::closed) flush();
-  if (phase_ == Phase::closed) return;
-  const auto& options = server_->options();
-  if (parser_.buffered() <= options.max_head_bytes) pause_reading(false);
+  update_reading();
   if (const auto exchange = exchange_.lock(); exchange && exchange->wants_drain()) mark();
 }
 
-void HttpConnection::check_timeouts(std::uint64_t now) {
-  if (phase_ == Phase::closed) return;
+HttpConnection::Late HttpConnection::lateness(std::uint64_t now) {
+  if (phase_ == Phase::closed) return Late::no;
   const auto& options = server_->options();
-  const std::uint64_t waited = now - since_ms_;
-  const auto expired = [waited](std::chrono::seconds limit) {
-    return waited > static_cast<std::uint64_t>(limit.count()) * 1000;
+  const auto expired = [now](std::uint64_t since, std::chrono::seconds limit) {
+    return now > since + static_cast<std::uint64_t>(limit.count()) * 1000;
   };
-  const auto exchange = exchange_.lock();
-  if (phase_ == Phase::lingering) {
-    if (waited > kLingerMs) close();
-  } else if (writing_ || !pending_.empty()) {
+  if (phase_ == Phase::lingering) return now > since_ms_ + kLingerMs ? Late::lingering : Late::no;
+  if (tls_ && !tls_->established())
+    return expired(since_ms_, options.request_timeout) ? Late::handshake : Late::no;
+  if (body_ && body_->flowing() && expired(body_->waiting_since_ms(), options.body_timeout))
+    return Late::body;
+  if (phase_ == Phase::upgraded) return Late::no;  // open-ended both ways
+  if (writing_ || has_output()) {
     const std::size_t queue = queued();
     if (queue < last_queue_) since_ms_ = now;
     last_queue_ = queue;
-    if (exchange && exchange->open_ended()) return;
-    if (!expired(options.stall_timeout)) return;
-    ++server_->counts().timeouts;
-    close();
-  } else if (!busy_ && parser_.mid_request()) {
-    if (!expired(options.request_timeout)) return;
-    ++server_->counts().timeouts;
-    refuse(408, "too_slow", "the request did not arrive in time");
-  } else if (!busy_ && expired(options.idle_timeout)) {
-    ++server_->counts().timeouts;
-    close();
+    const auto exchange = exchange_.lock();
+    if (exchange && exchange->open_ended()) return Late::no;
+    return expired(since_ms_, options.stall_timeout) ? Late::output : Late::no;
   }
+  if (busy_) return Late::no;
+  if (parser_.mid_request()) return expired(since_ms_, options.request_timeout) ? Late::request : Late::no;
+  return expired(since_ms_, options.idle_timeout) ? Late::idle : Late::no;
+}
+
+void HttpConnection::cut_off(Late late) {
+  if (phase_ == Phase::closed) return;
+  if (late != Late::lingering) ++server_->counts().timeouts;
+  if (late == Late::request) return refuse(408, "too_slow", "the request did not arrive in time");
+  if (late == Late::body) return refuse_body(408, "too_slow", "the body of the request stopped coming");
+  close();
 }
 
 }  // namespace mayfly

@@ -1,36 +1,11 @@
 #include "common/http_exchange.h"
 
-#include <ctime>
 #include <utility>
+
+#include "common/http_byte_stream.h"
 
 namespace mayfly {
 namespace {
-
-/// "Sat, 21 Nov 2026 10:00:00 GMT", made once a second.
-const std::string& http_date() {
-  thread_local std::time_t made_at = -1;
-  thread_local std::string text;
-  const std::time_t now = std::time(nullptr);
-  if (now != made_at) {
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    char buffer[64];
-    const std::size_t size = std::strftime(buffer, sizeof(buffer), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    text.assign(buffer, size);
-    made_at = now;
-  }
-  return text;
-}
-
-bool has_control(std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return true;
-  }
-  return false;
-}
-
-bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
 
 std::string hex(std::size_t value) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -59,43 +34,46 @@ HttpExchange::~HttpExchange() {
   }
 }
 
-void HttpExchange::put_head(int status, const HttpHeaders& headers, std::string_view framing) {
-  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
-  head += http_reason(status);
-  head += "\r\nDate: " + http_date() + "\r\n";
-  for (const auto& [name, value] : headers) {
-    if (has_control(name) || has_control(value)) continue;  // a header must not end early
-    head += name + ": " + value + "\r\n";
-  }
-  head += framing;
-  if (!keep_alive_) head += "Connection: close\r\n";
-  if (keep_alive_ && http_1_0_) head += "Connection: keep-alive\r\n";
-  head += "\r\n";
-  connection_->write(head);
+void HttpExchange::put_head(int status, const HttpHeaders& headers, AnswerFraming framing) {
+  if (connection_->mid_body()) keep_alive_ = false;  // what comes next is no request
+  framing.keep_alive = keep_alive_;
+  framing.http_1_0 = http_1_0_;
+  connection_->write(answer_head(status, headers, framing));
 }
 
 void HttpExchange::send(int status, const HttpHeaders& headers, std::string_view body) {
   if (stage_ != Stage::waiting) return;
-  std::string framing;
-  if (!has_no_body(status)) framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  AnswerFraming framing;
+  const bool bodiless = head_only_ || has_no_body(status);
+  if (bodiless) framing.length = announced_length(headers);
+  if (!framing.length && status != 304) framing.length = body.size();
+  if (status < 200 || status == 204) framing.length.reset();
   put_head(status, headers, framing);
-  if (!head_only_ && !has_no_body(status)) connection_->write(body);
-  complete(keep_alive_);
+  if (!bodiless) connection_->write(body);
+  complete();
 }
 
 void HttpExchange::begin(int status, const HttpHeaders& headers) {
   if (stage_ != Stage::waiting) return;
   stage_ = Stage::streaming;
-  chunked_ = !http_1_0_;
-  if (!chunked_ && !head_only_) keep_alive_ = false;  // the end of the connection is the end of the body
-  put_head(status, headers, chunked_ ? "Transfer-Encoding: chunked\r\n" : "");
-  if (!head_only_) return;
+  const bool bodiless = head_only_ || has_no_body(status);
+  left_ = announced_length(headers);
+  if (status < 200 || status == 204) left_.reset();
+  chunked_ = !left_ && !http_1_0_ && !has_no_body(status);
+  if (!left_ && !chunked_ && !bodiless) keep_alive_ = false;  // the connection's end is the body's end
+  put_head(status, headers, {left_, chunked_, true, false});
+  if (!bodiless) return;
   ended_early_ = true;
-  complete(keep_alive_);
+  complete();
 }
 
 void HttpExchange::write(std::string_view data) {
   if (stage_ != Stage::streaming || data.empty()) return;
+  if (left_) {
+    // More than was announced: the reader shall see that this answer cannot be trusted.
+    if (data.size() > *left_) return connection_->break_off(false);
+    *left_ -= data.size();
+  }
   if (chunked_) connection_->write(hex(data.size()) + "\r\n");
   connection_->write(data);
   if (chunked_) connection_->write("\r\n");
@@ -103,23 +81,44 @@ void HttpExchange::write(std::string_view data) {
 
 void HttpExchange::end() {
   if (stage_ != Stage::streaming) return;
+  if (left_.value_or(0) > 0) return abort();  // less than was announced
   if (chunked_) connection_->write("0\r\n\r\n");
-  complete(keep_alive_);
+  complete();
 }
 
 void HttpExchange::abort() {
   if (stage_ == Stage::done) return;
+  const bool ends_by_close = stage_ == Stage::streaming && !chunked_ && !left_;
   stage_ = Stage::done;
   drain_ = nullptr;
   closed_ = nullptr;
-  connection_->break_off();
+  connection_->break_off(ends_by_close);
 }
 
-void HttpExchange::complete(bool keep_alive) {
+void HttpExchange::complete() {
   stage_ = Stage::done;
   drain_ = nullptr;
   closed_ = nullptr;
-  connection_->exchange_done(keep_alive);
+  connection_->exchange_done(keep_alive_);
+}
+
+void HttpExchange::refuse(int status, std::string_view code, const std::string& detail) {
+  if (stage_ == Stage::streaming) return connection_->break_off(!chunked_ && !left_);
+  if (stage_ == Stage::done) return;
+  keep_alive_ = false;
+  Callback call = std::exchange(closed_, nullptr);
+  send_problem(*this, status, code, detail);
+  ended_early_ = !call;
+  if (call) connection_->defer(std::move(call));
+}
+
+std::shared_ptr<ByteStream> HttpExchange::upgrade(const HttpHeaders& headers) {
+  if (stage_ != Stage::waiting || http_1_0_ || !connection_->can_upgrade()) return nullptr;
+  connection_->write(upgrade_head(headers));
+  stage_ = Stage::done;
+  drain_ = nullptr;
+  closed_ = nullptr;
+  return connection_->upgrade();
 }
 
 std::size_t HttpExchange::queued() const { return stage_ == Stage::done ? 0 : connection_->queued(); }

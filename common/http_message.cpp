@@ -16,6 +16,7 @@ struct Reason {
 
 constexpr Reason kReasons[] = {
     {100, "Continue"},
+    {101, "Switching Protocols"},
     {200, "OK"},
     {201, "Created"},
     {204, "No Content"},
@@ -36,6 +37,7 @@ constexpr Reason kReasons[] = {
     {415, "Unsupported Media Type"},
     {416, "Range Not Satisfiable"},
     {421, "Misdirected Request"},
+    {426, "Upgrade Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},

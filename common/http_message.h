@@ -16,7 +16,8 @@ namespace mayfly {
 
 /// A request's body that is handed on while it arrives, at the pace of who takes it.
 ///
-/// Nothing is read from the connection before read(), beyond what came with the head.
+/// Nothing is read from the connection before read(), beyond what came with the head. An answer that
+/// is complete before the body ends it, with on_end(false).
 class BodyReader {
  public:
   using OnData = std::function<void(std::string_view data)>;
@@ -37,7 +38,7 @@ class ByteStream {
   using Callback = std::function<void()>;
 
   virtual ~ByteStream() = default;
-  /// Starts reading. `on_closed` comes once, when the peer is gone or close() was called by the server.
+  /// Starts reading. `on_closed` comes once, when the peer is gone or the server closes; not after close().
   virtual void start(OnData on_data, Callback on_closed) = 0;
   virtual void pause(bool paused) = 0;
   virtual void write(std::string_view data) = 0;
@@ -78,10 +79,14 @@ class ResponseWriter {
 
   virtual ~ResponseWriter() = default;
 
-  /// The whole answer: adds Content-Length, and for HEAD leaves the body out.
+  /// The whole answer: adds Content-Length, and for HEAD leaves the body out (a Content-Length among
+  /// `headers` is kept there, and for 304). Connection, Transfer-Encoding and the like are left out,
+  /// here and in begin(), and so is a header that would not end where it should.
   virtual void send(int status, const HttpHeaders& headers, std::string_view body) = 0;
 
-  /// Starts a streamed answer. For HEAD the answer is complete with this: closed() turns true.
+  /// Starts a streamed answer. A Content-Length among `headers` is kept: a body that turns out
+  /// shorter or longer than it breaks the answer off. For HEAD, and for 204 and 304, the answer is
+  /// complete with this: closed() turns true.
   virtual void begin(int status, const HttpHeaders& headers) = 0;
   /// Queues bytes of the body. What is written within one turn of the loop leaves together.
   virtual void write(std::string_view data) = 0;
@@ -94,7 +99,8 @@ class ResponseWriter {
   virtual std::size_t queued() const = 0;
   /// Called, once for each call of this, when queued() falls to `below` or less; never from within this call.
   virtual void on_drain(std::size_t below, Callback callback) = 0;
-  /// Called once when the reader is gone before the answer was complete (also for HEAD after begin()).
+  /// Called once when the reader is gone before the answer was complete (also after a begin() that
+  /// completed it: HEAD, 204, 304).
   virtual void on_closed(Callback callback) = 0;
   virtual bool closed() const = 0;
   /// Says that the answer has no end of its own (a stream, a long poll): a reader that closes its

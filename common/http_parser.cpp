@@ -1,115 +1,100 @@
 #include "common/http_parser.h"
 
-#include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/fields.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <cctype>
+#include <boost/beast/http/error.hpp>
 #include <utility>
+
+#include "common/http_framing.h"
+#include "common/http_parser_message.h"
 
 namespace mayfly {
 namespace {
 
 namespace http = boost::beast::http;
+using BeastError = boost::beast::error_code;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
+constexpr std::size_t kMaxBlankLines = 4;   // before a request line
+constexpr std::size_t kMaxChunkHead = 24;   // CRLF, 16 digits, CRLF, and the CRLF behind the last chunk
+constexpr std::size_t kKeptCapacity = 256;  // of an empty input buffer
 
-std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+std::string bytes_text(std::size_t bytes) { return std::to_string(bytes) + " bytes"; }
 
-/// Fields of which a request has one at most, or which decide where it ends.
-struct FramingFields {
-  int hosts = 0;
-  int lengths = 0;
-  int encodings = 0;
-  bool encoding_is_chunked = true;
-  bool length_is_number = true;
-};
-
-void note_framing(FramingFields& fields, std::string_view name, std::string_view value) {
-  if (name == "host") ++fields.hosts;
-  if (name == "content-length") {
-    ++fields.lengths;
-    fields.length_is_number =
-        !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos;
+/// How much of `bytes` Beast shall look at as the head of a chunk: all of that head, or as much as
+/// shows that it is none; 0: more is needed. A head consists of the CRLF of the chunk before it,
+/// unless it is the first, a line, and an empty line if it is the last.
+std::size_t chunk_head_size(std::string_view bytes, bool first) {
+  constexpr std::string_view kEnd = "\r\n";
+  std::size_t at = 0;
+  if (!first) {
+    if (bytes.size() < kEnd.size()) return 0;
+    at = kEnd.size();
+    if (bytes.substr(0, at) != kEnd) return at;
   }
-  if (name == "transfer-encoding") {
-    ++fields.encodings;
-    fields.encoding_is_chunked = lower(value) == "chunked";
-  }
-}
-
-/// What is wrong with the framing; empty: nothing.
-std::string_view framing_fault(const FramingFields& fields, bool http_1_0) {
-  if (fields.lengths > 1) return "more than one Content-Length";
-  if (!fields.length_is_number) return "Content-Length is not a number";
-  if (fields.encodings > 1) return "more than one Transfer-Encoding";
-  if (!fields.encoding_is_chunked) return "Transfer-Encoding other than chunked";
-  if (fields.encodings > 0 && fields.lengths > 0) return "Content-Length beside Transfer-Encoding";
-  if (fields.encodings > 0 && http_1_0) return "Transfer-Encoding in HTTP/1.0";
-  if (fields.hosts > 1) return "more than one Host";
-  if (fields.hosts == 0 && !http_1_0) return "no Host";
-  return {};
-}
-
-/// Takes "http://host" off an absolute target. False: neither a path nor such a target.
-bool split_target(std::string_view target, HttpRequest& request, std::string& host) {
-  const bool absolute = lower(target.substr(0, 7)) == "http://";
-  if (absolute) {
-    target.remove_prefix(7);
-    const std::size_t slash = std::min(target.find_first_of("/?"), target.size());
-    host = target.substr(0, slash);
-    target.remove_prefix(slash);
-  }
-  const std::size_t mark = target.find('?');
-  request.path = target.substr(0, mark);
-  if (absolute && request.path.empty()) request.path = "/";
-  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
-  return !request.path.empty() && request.path[0] == '/';
+  const std::size_t feed = bytes.find('\n', at);
+  if (feed == std::string_view::npos) return 0;
+  const std::string_view line = bytes.substr(at, feed - at);
+  const bool last = line.find('0') == 0 && line.find_first_not_of("0\r") == std::string_view::npos;
+  const std::size_t size = feed + 1 + (last ? kEnd.size() : 0);
+  return size <= bytes.size() ? size : 0;
 }
 
 }  // namespace
-
-struct HttpRequestParser::Message {
-  http::request_parser<http::string_body> parser;
-};
 
 HttpRequestParser::HttpRequestParser(std::size_t max_head_bytes, std::size_t max_body_bytes)
     : max_head_bytes_(max_head_bytes), max_body_bytes_(max_body_bytes) {}
 
 HttpRequestParser::~HttpRequestParser() = default;
 
-void HttpRequestParser::append(std::string_view bytes) { input_ += bytes; }
+void HttpRequestParser::append(std::string_view bytes) {
+  input_.erase(0, at_);
+  at_ = 0;
+  input_ += bytes;
+}
 
-bool HttpRequestParser::mid_request() const { return head_done_ || !input_.empty(); }
+void HttpRequestParser::consume(std::size_t size) {
+  at_ += size;
+  scanned_ = 0;
+}
+
+std::string HttpRequestParser::take_rest() {
+  input_.erase(0, at_);
+  at_ = 0;
+  return std::exchange(input_, {});
+}
+
+bool HttpRequestParser::mid_request() const { return message_ != nullptr || buffered() > 0; }
+
+bool HttpRequestParser::starved() const { return buffered() < kMaxChunkHead; }
 
 bool HttpRequestParser::take_expects_continue() { return std::exchange(expects_continue_, false); }
 
 HttpRequestParser::State HttpRequestParser::refuse(int status, std::string_view code, std::string detail) {
-  refused_ = true;
-  refusal_ = {status, code, std::move(detail)};
-  input_.clear();
+  refusal_ = std::make_unique<HttpRefusal>(HttpRefusal{status, code, std::move(detail)});
+  input_ = std::string();
+  at_ = 0;
   return State::refused;
 }
 
-void HttpRequestParser::skip_blank_lines() {
-  std::size_t blank = 0;
-  while (input_.compare(blank, 2, "\r\n") == 0) blank += 2;
-  if (blank == 0) return;
-  input_.erase(0, blank);
-  scanned_ = 0;
+void HttpRequestParser::refuse_body_size() {
+  refuse(413, "body_too_large", "a body may have " + bytes_text(max_body_bytes_));
+}
+
+bool HttpRequestParser::skip_blank_lines() {
+  while (unread().substr(0, 2) == "\r\n") {
+    consume(2);
+    if (++blank_lines_ <= kMaxBlankLines) continue;
+    refuse(400, "bad_request", "too many blank lines before the request");
+    return false;
+  }
+  return true;
 }
 
 std::size_t HttpRequestParser::find_head_end() {
-  for (std::size_t i = scanned_; i < input_.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(input_[i]);
-    const bool after_cr = i > 0 && input_[i - 1] == '\r';
-    const bool line_begins = i > 1 && input_[i - 1] == '\n';
+  const std::string_view bytes = unread().substr(0, max_head_bytes_ + 1);
+  for (std::size_t i = scanned_; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    const bool after_cr = i > 0 && bytes[i - 1] == '\r';
+    const bool line_begins = i > 1 && bytes[i - 1] == '\n';
     if ((byte == '\n') != after_cr) {
       refuse(400, "bad_request", "a CR or LF that stands alone in the head of the request");
       return 0;
@@ -122,97 +107,144 @@ std::size_t HttpRequestParser::find_head_end() {
       refuse(400, "bad_request", "a folded header line");
       return 0;
     }
-    if (byte == '\n' && i >= 3 && input_[i - 2] == '\n') return i + 1;
+    if (byte == '\n' && i >= 3 && bytes[i - 2] == '\n') return i + 1;
   }
-  scanned_ = input_.size();
+  scanned_ = bytes.size();
   return 0;
 }
 
-HttpRequestParser::State HttpRequestParser::next() {
-  if (refused_) return State::refused;
-  if (head_done_) return parse_body();
-  skip_blank_lines();
+HttpRequestParser::State HttpRequestParser::next(const StreamsBody& streams) {
+  if (refusal_) return State::refused;
+  if (message_) return parse_body();
+  if (!skip_blank_lines()) return State::refused;
   const std::size_t head = find_head_end();
-  if (refused_) return State::refused;
-  if (head > max_head_bytes_ || (head == 0 && input_.size() > max_head_bytes_)) {
-    return refuse(431, "head_too_large",
-                  "the head of a request may have " + std::to_string(max_head_bytes_) + " bytes");
+  if (refusal_) return State::refused;
+  if (head == 0 ? buffered() > max_head_bytes_ : head > max_head_bytes_) {
+    return refuse(431, "head_too_large", "the head of a request may have " + bytes_text(max_head_bytes_));
   }
-  return head == 0 ? State::need_more : parse_head(head);
+  if (head == 0) return State::need_more;
+  const State parsed = parse_head(head);
+  return parsed == State::ready ? accept_head(streams) : parsed;
 }
 
 HttpRequestParser::State HttpRequestParser::parse_head(std::size_t size) {
-  message_ = std::make_unique<Message>();
-  auto& parser = message_->parser;
-  parser.header_limit(static_cast<std::uint32_t>(max_head_bytes_) + 1);
-  parser.body_limit(max_body_bytes_);
-  boost::beast::error_code error;
-  const std::size_t used = parser.put(boost::asio::buffer(input_.data(), size), error);
-  if (error == http::error::body_limit) {
-    return refuse(413, "body_too_large", "a body may have " + std::to_string(max_body_bytes_) + " bytes");
-  }
+  message_ = std::make_unique<Message>(max_head_bytes_, max_body_bytes_);
+  BeastError error;
+  const std::size_t used = message_->put(boost::asio::const_buffer(unread().data(), size), error);
   if (error == http::error::bad_version) return refuse(505, "bad_version", "HTTP/1.1 and HTTP/1.0 only");
-  if (error || !parser.is_header_done() || used != size) {
+  if (error == http::error::header_limit) {
+    return refuse(431, "too_many_headers",
+                  "a request may have " + std::to_string(Message::kMaxFields) + " header lines");
+  }
+  if (error || !message_->is_header_done() || used != size) {
     return refuse(400, "bad_request", error ? error.message() : "the head of the request is malformed");
   }
-  input_.erase(0, size);
-  scanned_ = 0;
-  head_done_ = true;
-  return accept_head();
+  consume(size);
+  blank_lines_ = 0;
+  return State::ready;
 }
 
-HttpRequestParser::State HttpRequestParser::accept_head() {
-  const auto& message = message_->parser.get();
-  parsed_ = ParsedRequest();
-  parsed_.http_1_0 = message.version() == 10;
-  parsed_.keep_alive = message.keep_alive();
-  FramingFields fields;
-  for (const auto& field : message) {
-    std::string name = lower(view(field.name_string()));
-    note_framing(fields, name, view(field.value()));
-    if (name == "host") parsed_.host = view(field.value());
-    parsed_.request.headers.emplace_back(std::move(name), view(field.value()));
-  }
-  const std::string_view fault = framing_fault(fields, parsed_.http_1_0);
+HttpRequestParser::State HttpRequestParser::accept_head(const StreamsBody& streams) {
+  ParsedRequest& parsed = message_->parsed;
+  parsed.keep_alive = message_->keep_alive();
+  std::string_view fault = message_->framing.fault(parsed.http_1_0);
+  const bool names_host = parsed.request.header("host") != nullptr;
+  if (fault.empty() && names_host && !is_valid_host(parsed.host)) fault = "Host is not the name of a host";
+  if (fault.empty()) fault = split_target(message_->target, parsed.request, parsed.host);
   if (!fault.empty()) return refuse(400, "bad_request", std::string(fault));
-  parsed_.request.method = view(message.method_string());
-  if (!split_target(view(message.target()), parsed_.request, parsed_.host)) {
-    return refuse(400, "bad_request", "the target of the request is not a path");
+  const std::string* expect = parsed.request.header("expect");
+  expects_continue_ = expect != nullptr && to_lower(*expect) == "100-continue" && !message_->is_done();
+  parsed.streamed = streams && streams(parsed.request);
+  if (parsed.streamed) return State::ready;
+  if (message_->content_length().value_or(0) > max_body_bytes_) {
+    refuse_body_size();
+    return State::refused;
   }
-  const std::string* expect = parsed_.request.header("expect");
-  expects_continue_ = expect != nullptr && lower(*expect) == "100-continue" && !message_->parser.is_done();
   return parse_body();
 }
 
 HttpRequestParser::State HttpRequestParser::parse_body() {
-  auto& parser = message_->parser;
-  parser.eager(true);
-  while (!parser.is_done() && !input_.empty()) {
-    boost::beast::error_code error;
-    const std::size_t used = parser.put(boost::asio::buffer(input_.data(), input_.size()), error);
-    input_.erase(0, used);
-    if (error == http::error::need_more) break;
-    if (error == http::error::body_limit) {
-      return refuse(413, "body_too_large", "a body may have " + std::to_string(max_body_bytes_) + " bytes");
+  std::string_view none;
+  switch (step_body(none)) {
+    case Body::complete:
+      expects_continue_ = false;
+      return State::ready;
+    case Body::refused:
+      return State::refused;
+    default:
+      return State::need_more;
+  }
+}
+
+HttpRequestParser::Body HttpRequestParser::step_body(std::string_view& piece) {
+  Message& message = *message_;
+  while (!message.is_done()) {
+    std::string_view bytes = unread();
+    const bool head = message.at_chunk_head();
+    // Whole heads only: Beast asserts where it gets the last one in pieces.
+    if (head) {
+      bytes = bytes.substr(0, kMaxChunkHead);
+      bytes = bytes.substr(0, chunk_head_size(bytes, message.before_first_chunk()));
     }
-    if (error) return refuse(400, "bad_request", error.message());
-    if (used == 0) break;
+    if (bytes.empty() && buffered() < kMaxChunkHead) return Body::need_more;
+    if (bytes.empty()) {
+      refuse(400, "bad_request", "the head of a chunk is too long");
+      return Body::refused;
+    }
+    message.piece = {};
+    BeastError error;
+    const std::size_t used = message.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+    consume(used);
+    if (error == http::error::body_limit) {
+      refuse_body_size();
+      return Body::refused;
+    }
+    if (error || !message.fault.empty() || (head && used != bytes.size())) {
+      const bool ours = !message.fault.empty() || !error || error == http::error::need_more;
+      if (ours && message.fault.empty()) message.fault = "the head of a chunk is malformed";
+      refuse(400, "bad_request", ours ? std::string(message.fault) : error.message());
+      return Body::refused;
+    }
+    piece = message.piece;
+    if (!piece.empty()) return Body::piece;
   }
-  if (parser.is_done()) {
-    expects_continue_ = false;
-    return State::ready;
-  }
-  // What Beast leaves unread is at most a chunk's head line or a trailer.
-  if (input_.size() > max_head_bytes_)
-    return refuse(400, "bad_request", "a chunk header or trailer is too long");
-  return State::need_more;
+  return Body::complete;
+}
+
+HttpRequestParser::Body HttpRequestParser::next_body(std::string_view& piece) {
+  if (refusal_) return Body::refused;
+  const Body body = message_ ? step_body(piece) : Body::complete;
+  if (body == Body::complete) drop_body();
+  return body;
+}
+
+bool HttpRequestParser::in_body() const {
+  return message_ != nullptr && message_->parsed.streamed && !message_->is_done();
+}
+
+void HttpRequestParser::drop_body() {
+  if (!message_ || !message_->parsed.streamed || !message_->is_done()) return;
+  message_.reset();
+  expects_continue_ = false;
+  release_input();
+}
+
+void HttpRequestParser::release_input() {
+  if (buffered() > 0 || input_.capacity() <= kKeptCapacity) return;
+  input_ = std::string();
+  at_ = 0;
 }
 
 ParsedRequest HttpRequestParser::take() {
-  parsed_.request.body = std::move(message_->parser.get().body());
-  message_.reset();
-  head_done_ = false;
-  return std::move(parsed_);
+  ParsedRequest parsed = std::move(message_->parsed);
+  if (parsed.streamed) {
+    message_->parsed = ParsedRequest();
+    message_->parsed.streamed = true;
+  } else {
+    message_.reset();
+    release_input();
+  }
+  return parsed;
 }
 
 }  // namespace mayfly

@@ -120,8 +120,12 @@ void HttpServerCore::on_sweep(uv_timer_t* timer) {
 
 void HttpServerCore::sweep() {
   const std::uint64_t now = uv_now(loop_);
-  const auto connections = connections_;
-  for (const auto& [connection, keep] : connections) connection->check_timeouts(now);
+  std::vector<std::pair<std::shared_ptr<HttpConnection>, HttpConnection::Late>> late;
+  for (const auto& [connection, keep] : connections_) {
+    const auto lateness = connection->lateness(now);
+    if (lateness != HttpConnection::Late::no) late.emplace_back(keep, lateness);
+  }
+  for (const auto& [connection, lateness] : late) connection->cut_off(lateness);
 }
 
 HttpServer::HttpServer(uv_loop_t* loop, HttpServerOptions options, HttpHandler handler)

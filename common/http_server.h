@@ -1,11 +1,13 @@
 // An HTTP/1.1 server on a libuv loop: listeners, connections, limits. What requests mean is the
 // handler's business (http_message.h).
 //
-// Refused with an application/problem+json answer and a close: heads over the limit (431), bodies
-// over the limit (413), anything that a second parser could read differently (400): a bare CR or
-// LF, NUL, folded lines, two Content-Length, Content-Length beside Transfer-Encoding, a
-// Transfer-Encoding other than `chunked`, no Host or two. A Host that is not in the allow-list: 421,
-// but for /healthz and /readyz. Pipelined requests are answered one after the other.
+// Refused with an application/problem+json answer and a close: heads over the limit or of more than
+// 100 header lines (431), bodies over the limit (413), anything that a second parser could read
+// differently (400): a bare CR or LF, NUL, folded lines, two Content-Length, Content-Length beside
+// Transfer-Encoding, a Transfer-Encoding other than `chunked`, chunk extensions, trailers, no Host or
+// two or one that is no host's name, a target that names another. tests/data/framing.json has them
+// all. A Host that is not in the allow-list: 421, but for /healthz and /readyz. Pipelined requests are
+// answered one after the other.
 //
 // Thread safety: belongs to the thread that runs the loop.
 #pragma once
@@ -34,15 +36,19 @@ struct HttpServerOptions {
   std::size_t max_connections = 1024;  // over all listeners; more get 503 and a close
   std::size_t max_head_bytes = 16 << 10;
   std::size_t max_body_bytes = 64 << 10;
-  /// Asked once the head of a request with a body is there. True: the handler is called at once and
-  /// takes the body through HttpRequest::body_reader, without limit of size. An answer that is
-  /// complete before the body is sent, the rest of the body read for a moment, then closed.
+  /// Asked once the head of a request is there. True: the handler is called at once and takes the
+  /// body (an empty one too) through HttpRequest::body_reader, without limit of size; at most 64 KiB
+  /// of it wait here. An answer that is complete before the body is sent with `Connection: close`,
+  /// the rest of the body read for a moment (2 s, 1 MiB), then closed. A body whose framing breaks is
+  /// answered here, as if its sender was gone.
   std::function<bool(const HttpRequest& head)> streams_body;
-  /// Null: in the clear.
+  /// Null: in the clear. Otherwise a handshake has `request_timeout`, and a request in the clear gets
+  /// a 400 that says so.
   std::shared_ptr<TlsContext> tls;
   std::chrono::seconds request_timeout{10};  // from a request's first byte to its last
   std::chrono::seconds idle_timeout{75};     // between requests
   std::chrono::seconds stall_timeout{60};    // an answer of which nothing leaves
+  std::chrono::seconds body_timeout{600};    // between two bytes of a streamed body that its taker waits for
 };
 
 struct HttpServerCounts {

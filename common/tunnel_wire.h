@@ -45,13 +45,13 @@ shm::Result<std::vector<WrappedRequest>> decode_requests(std::string_view bytes)
 /// MessagePack, not yet base64. A status that the tunnel lacks goes as the nearest one with
 /// kTunnelStatusHeader beside it.
 std::string encode_head(const WrappedHead& head);
-/// Errors (invalid): not a head, or a header that could not be written into an HTTP message. The
+/// Errors: invalid (not a head), corrupt (a header that no HTTP message can carry). The
 /// exact status is restored where the carried one is the nearest to it, and its header taken out.
 shm::Result<WrappedHead> decode_head(std::string_view bytes);
 
 /// The value of kTunnelHeadHeader: base64 of encode_head().
 std::string head_to_header(const WrappedHead& head);
-/// Standard alphabet, padding optional. Errors (invalid): not base64 (the URL-safe alphabet neither),
+/// Standard alphabet, padding optional. Errors: invalid (not base64, the URL-safe alphabet neither),
 /// and those of decode_head().
 shm::Result<WrappedHead> head_from_header(std::string_view text);
 

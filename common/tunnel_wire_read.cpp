@@ -173,8 +173,10 @@ shm::Result<WrappedHead> decode_head(std::string_view bytes) {
   WrappedHead head;
   if (!read_head(cursor, head)) return invalid_message("the head is malformed");
   for (const auto& [name, value] : head.headers) {
-    if (!is_header_name(name)) return invalid_message("a header's name is none");
-    if (!is_header_value(value)) return invalid_message("a header's value has control characters");
+    if (!is_header_name(name)) return shm::Error{shm::Errc::corrupt, "a header's name is none"};
+    if (!is_header_value(value)) {
+      return shm::Error{shm::Errc::corrupt, "a header's value has control characters"};
+    }
   }
   restore_status(head);
   return head;

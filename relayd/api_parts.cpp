@@ -22,18 +22,19 @@ bool is_listed(const shm::Rules* rules, shm::Kind kind, std::string_view name, b
 
 std::optional<NamedDirectory> find_directory(const ApiParts& parts, const ApiCall& call, shm::Kind kind,
                                              bool may_wait) {
-  NamedDirectory named{call.target.segments[3], kind, std::nullopt};
-  shm::Reader* reader = parts.segment.current();
-  if (reader != nullptr) named.info = reader->find(kind, named.name);
-  if (named.info || is_listed(parts.rules(), kind, named.name, may_wait)) {
-    if (named.info || reader != nullptr || may_wait) return named;
+  const std::string& name = call.target.segments[3];
+  const auto where = call.scope.admit(kind, name);
+  const auto reader = parts.segment.reader(call.scope);
+  if (where) {
+    NamedDirectory named{*where, reader ? reader->find(kind, name) : std::nullopt};
+    if (named.info) return named;
+    if (is_listed(parts.rules(), kind, name, may_wait) && (reader || may_wait)) return named;
   }
-  if (reader == nullptr) {
+  if (!reader) {
     send_problem(*call.response, 503, "no_segment", parts.segment.problem());
   } else {
-    send_problem(
-        *call.response, 404, "no_such_directory",
-        "there is no " + std::string(shm::kind_name(kind)) + " directory " + escape_control(named.name));
+    send_problem(*call.response, 404, "no_such_directory",
+                 "there is no " + std::string(shm::kind_name(kind)) + " directory " + escape_control(name));
   }
   return std::nullopt;
 }

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "common/http_message.h"
+#include "common/request_target.h"
 #include "relayd/follow_hub.h"
-#include "relayd/read_pool.h"
-#include "relayd/request_target.h"
-#include "relayd/segment_view.h"
+#include "relayd/read_scope.h"
+#include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
 #include "shm/control.h"
 
@@ -22,8 +22,7 @@ inline constexpr std::uint64_t kSnapshotBytes = 1 << 20;
 
 /// Everything outlives the handlers. One loop thread.
 struct ApiParts {
-  SegmentView& segment;
-  ReadPool& pool;
+  SegmentAccess segment;
   SliceRunner& slices;
   FollowHub& follow;
   /// The rules in force; null before the first ones.
@@ -35,17 +34,18 @@ struct ApiCall {
   HttpRequest request;
   RequestTarget target;
   ResponseWriterPtr response;
+  ReadScope scope;
 };
 
 /// A directory that a request named: in the segment, or only in the relay's list as yet.
 struct NamedDirectory {
-  std::string name;
-  shm::Kind kind = shm::Kind::none;
+  VisibleDirectory where;
   std::optional<shm::DirectoryInfo> info;
 };
 
-/// Finds the directory of the path (its fourth segment). Answers 404 or 503 itself, and returns
-/// nothing then. `may_wait`: a name that only a pattern allows, not open yet, counts as there.
+/// Finds the directory of the path (its fourth segment). Answers 404 (also for one outside the
+/// request's scope, in the same words) or 503 itself, and returns nothing then. `may_wait`: a name that only
+/// a pattern allows, not open yet, counts as there.
 std::optional<NamedDirectory> find_directory(const ApiParts& parts, const ApiCall& call, shm::Kind kind,
                                              bool may_wait);
 

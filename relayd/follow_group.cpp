@@ -9,7 +9,6 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr std::uint64_t kSliceBytes = 128 << 10;
-constexpr std::size_t kResumeBelow = 64 << 10;
 
 shm::ReadLimits slice_limits() {
   shm::ReadLimits limits;
@@ -31,12 +30,12 @@ FollowGroup::FollowGroup(std::string name, shm::Kind kind, SegmentView& segment,
   there_ = true;
 }
 
-bool FollowGroup::has(const Subscriber* subscriber) const {
+bool FollowGroup::has(const Follower* subscriber) const {
   return std::any_of(subscribers_.begin(), subscribers_.end(),
                      [&](const auto& entry) { return entry.get() == subscriber; });
 }
 
-void FollowGroup::add(std::shared_ptr<Subscriber> subscriber) {
+void FollowGroup::add(std::shared_ptr<Follower> subscriber) {
   // The newcomer's place is of the segment as it is now: those before it have to be told first.
   if (shm::Reader* reader = segment_.current()) locate(*reader);
   subscribers_.push_back(subscriber);
@@ -46,7 +45,7 @@ void FollowGroup::add(std::shared_ptr<Subscriber> subscriber) {
   look();
 }
 
-void FollowGroup::remove(const Subscriber* subscriber) {
+void FollowGroup::remove(const Follower* subscriber) {
   std::erase_if(subscribers_, [&](const auto& entry) { return entry.get() == subscriber; });
 }
 
@@ -95,14 +94,14 @@ bool FollowGroup::read_slice() {
   const auto sink = [&](const shm::RecordView& record) {
     const SharedRecord shared(record, kind_, reference);
     for (const auto& subscriber : subscribers_) {
-      if (subscriber->mode == Subscriber::Mode::live) subscriber->offer(shared);
+      if (subscriber->mode == Follower::Mode::live) subscriber->offer(shared);
     }
     return true;
   };
   const shm::ReadResult result = reader->read(*directory, head_, slice_limits(), sink);
   if (result.reached_end) head_.next_seq = std::max(head_.next_seq, directory->next_seq);
   for (const auto& subscriber : subscribers_) {
-    if (subscriber->mode != Subscriber::Mode::live) continue;
+    if (subscriber->mode != Follower::Mode::live) continue;
     if (result.reached_end) subscriber->reached(head_.next_seq);
     subscriber->flush();
     if (subscriber->full()) stall(subscriber);
@@ -113,18 +112,18 @@ bool FollowGroup::read_slice() {
   return reader->generation(directory->id) != generation_;
 }
 
-void FollowGroup::catch_up(const std::shared_ptr<Subscriber>& subscriber) {
-  subscriber->mode = Subscriber::Mode::catching_up;
+void FollowGroup::catch_up(const std::shared_ptr<Follower>& subscriber) {
+  subscriber->mode = Follower::Mode::catching_up;
   subscriber->own_place.next_seq = std::max(subscriber->own_place.next_seq, subscriber->next_seq());
   slices_.add([group = shared_from_this(), subscriber] { return group->catch_up_slice(subscriber); });
 }
 
-bool FollowGroup::catch_up_slice(const std::shared_ptr<Subscriber>& subscriber) {
+bool FollowGroup::catch_up_slice(const std::shared_ptr<Follower>& subscriber) {
   if (!has(subscriber.get())) return false;
   shm::Reader* reader = segment_.current();
   const auto directory = reader != nullptr ? locate(*reader) : std::nullopt;
   if (!directory) {  // whatever comes next begins anew, for everybody
-    subscriber->mode = Subscriber::Mode::live;
+    subscriber->mode = Follower::Mode::live;
     return false;
   }
   const std::uint64_t reference = age_reference(*reader);
@@ -140,14 +139,14 @@ bool FollowGroup::catch_up_slice(const std::shared_ptr<Subscriber>& subscriber) 
     return false;
   }
   if (!result.reached_end && subscriber->next_seq() < head_.next_seq) return true;
-  subscriber->mode = Subscriber::Mode::live;
+  subscriber->mode = Follower::Mode::live;
   return false;
 }
 
-void FollowGroup::stall(const std::shared_ptr<Subscriber>& subscriber) {
-  subscriber->mode = Subscriber::Mode::stalled;
+void FollowGroup::stall(const std::shared_ptr<Follower>& subscriber) {
+  subscriber->mode = Follower::Mode::stalled;
   subscriber->own_place = shm::Cursor{subscriber->next_seq(), 0};
-  subscriber->response().on_drain(kResumeBelow, [group = weak_from_this(), weak = std::weak_ptr(subscriber)] {
+  subscriber->on_ready([group = weak_from_this(), weak = std::weak_ptr(subscriber)] {
     const auto self = group.lock();
     const auto stalled = weak.lock();
     if (self && stalled && self->has(stalled.get())) self->catch_up(stalled);

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "relayd/follower.h"
 #include "relayd/segment_view.h"
 #include "relayd/slice_runner.h"
-#include "relayd/subscriber.h"
 
 namespace mayfly::relayd {
 
@@ -19,8 +19,8 @@ class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
  public:
   FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices);
 
-  void add(std::shared_ptr<Subscriber> subscriber);
-  void remove(const Subscriber* subscriber);
+  void add(std::shared_ptr<Follower> subscriber);
+  void remove(const Follower* subscriber);
   bool empty() const { return subscribers_.empty(); }
   /// Reads what is new, if anything is; one slice at once, the rest by the slice runner.
   void look();
@@ -30,10 +30,10 @@ class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
   std::optional<shm::DirectoryInfo> locate(shm::Reader& reader);
   void begin_with(const DirectoryIdentity& identity);
   bool read_slice();
-  bool catch_up_slice(const std::shared_ptr<Subscriber>& subscriber);
-  void catch_up(const std::shared_ptr<Subscriber>& subscriber);
-  void stall(const std::shared_ptr<Subscriber>& subscriber);
-  bool has(const Subscriber* subscriber) const;
+  bool catch_up_slice(const std::shared_ptr<Follower>& subscriber);
+  void catch_up(const std::shared_ptr<Follower>& subscriber);
+  void stall(const std::shared_ptr<Follower>& subscriber);
+  bool has(const Follower* subscriber) const;
   std::uint64_t age_reference(const shm::Reader& reader) const;
 
   std::string name_;
@@ -46,7 +46,7 @@ class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
   std::uint64_t generation_ = 0;  // as of the last shared read
   shm::Cursor head_;              // of the shared read
   bool reading_ = false;          // the slice runner goes on with it
-  std::vector<std::shared_ptr<Subscriber>> subscribers_;
+  std::vector<std::shared_ptr<Follower>> subscribers_;
 };
 
 }  // namespace mayfly::relayd

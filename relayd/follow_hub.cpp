@@ -17,10 +17,9 @@ FollowHub::~FollowHub() {
   if (subscribers_ > 0) set_waiting_(false);
 }
 
-void FollowHub::subscribe(const std::string& directory, shm::Kind kind,
-                          std::shared_ptr<Subscriber> subscriber) {
-  const Key key{kind, directory};
-  subscriber->response().on_closed([hub = std::weak_ptr(self_), key, raw = subscriber.get()] {
+void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Follower> subscriber) {
+  const Key key{directory.kind(), directory.name()};
+  subscriber->on_gone([hub = std::weak_ptr(self_), key, raw = subscriber.get()] {
     if (const auto self = hub.lock()) (*self)->unsubscribe(key, raw);
   });
   if (subscribers_++ == 0) {
@@ -28,11 +27,11 @@ void FollowHub::subscribe(const std::string& directory, shm::Kind kind,
     watcher_.set_active(true);
   }
   auto& group = groups_[key];
-  if (!group) group = std::make_shared<FollowGroup>(directory, kind, segment_, slices_);
+  if (!group) group = std::make_shared<FollowGroup>(key.second, key.first, segment_, slices_);
   group->add(std::move(subscriber));
 }
 
-void FollowHub::unsubscribe(const Key& key, const Subscriber* subscriber) {
+void FollowHub::unsubscribe(const Key& key, const Follower* subscriber) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return;
   found->second->remove(subscriber);

@@ -10,6 +10,7 @@
 
 #include "relayd/commit_watcher.h"
 #include "relayd/follow_group.h"
+#include "relayd/read_scope.h"
 
 namespace mayfly::relayd {
 
@@ -21,15 +22,15 @@ class FollowHub {
             std::function<void(bool)> set_waiting);
   ~FollowHub();
 
-  /// Serves the subscriber until its connection closes. begin() of its response was called.
-  void subscribe(const std::string& directory, shm::Kind kind, std::shared_ptr<Subscriber> subscriber);
+  /// Serves the follower until he is gone.
+  void subscribe(const VisibleDirectory& directory, std::shared_ptr<Follower> subscriber);
   /// Once a second: looks at what no wake told of, and keeps quiet connections alive.
   void tick();
   std::size_t subscribers() const { return subscribers_; }
 
  private:
   using Key = std::pair<shm::Kind, std::string>;
-  void unsubscribe(const Key& key, const Subscriber* subscriber);
+  void unsubscribe(const Key& key, const Follower* subscriber);
   void look();
 
   uv_loop_t* loop_;

@@ -22,8 +22,8 @@ StreamFormat requested_format(const ApiCall& call) {
 void answer_small(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
                   const RecordQuery& query, StreamFormat format) {
   auto listing = std::make_shared<RecordListing>();
-  shm::Reader* reader = parts.segment.current();
-  if (reader != nullptr && directory.info) listing->snapshot = reader->snapshot(*directory.info);
+  const auto reader = parts.segment.reader(call.scope);
+  if (reader && directory.info) listing->snapshot = reader->snapshot(*directory.info);
   for (const auto& record : listing->snapshot.records) {
     if (query.matches(record)) listing->records.push_back(record);
   }
@@ -57,7 +57,7 @@ void follow(const ApiParts& parts, const ApiCall& call, const NamedDirectory& di
   // History is a matter of where the stream begins; what comes later is wanted whatever its time.
   query.since_ns.reset();
   query.last.reset();
-  parts.follow.subscribe(directory.name, directory.kind,
+  parts.follow.subscribe(directory.where,
                          std::make_shared<Subscriber>(std::move(query), format, call.response, start));
 }
 
@@ -75,14 +75,14 @@ void answer_logs(const ApiParts& parts, ApiCall call) {
   const StreamFormat format = requested_format(call);
   if (following) {
     const HistoryWish wish{query.value(), true};
-    return find_stream_start(parts, *directory, wish, [=](const StreamStart& start) {
+    return find_stream_start(parts, call.scope, *directory, wish, [=](const StreamStart& start) {
       follow(parts, call, *directory, query.value(), format, start);
     });
   }
   if (!directory->info || is_small(*directory->info)) {
     return answer_small(parts, call, *directory, query.value(), format);
   }
-  scan_log(parts, call.response, directory->name, query.value(), format);
+  scan_log(parts, call, directory->where.name(), query.value(), format);
 }
 
 void answer_stream(const ApiParts& parts, ApiCall call, shm::Kind kind) {
@@ -100,7 +100,7 @@ void answer_stream(const ApiParts& parts, ApiCall call, shm::Kind kind) {
     return follow(parts, call, *directory, query.value(), StreamFormat::sse, start);
   }
   const HistoryWish wish{query.value(), query.value().since_ns.has_value()};
-  find_stream_start(parts, *directory, wish, [=](const StreamStart& start) {
+  find_stream_start(parts, call.scope, *directory, wish, [=](const StreamStart& start) {
     follow(parts, call, *directory, query.value(), StreamFormat::sse, start);
   });
 }

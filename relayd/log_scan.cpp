@@ -11,7 +11,8 @@ constexpr std::size_t kMaxQueuedBytes = 256 << 10;
 constexpr std::size_t kScanResumeBelow = 64 << 10;
 
 struct Scan : std::enable_shared_from_this<Scan> {
-  SegmentView& segment;
+  SegmentAccess segment;
+  ReadScope scope;
   SliceRunner& slices;
   ResponseWriterPtr response;
   std::string name;
@@ -22,17 +23,17 @@ struct Scan : std::enable_shared_from_this<Scan> {
   std::uint64_t until_seq = 0;
   shm::Cursor cursor;
 
-  Scan(const ApiParts& parts, ResponseWriterPtr to, std::string directory, RecordQuery wish,
-       StreamFormat form)
+  Scan(const ApiParts& parts, const ApiCall& call, std::string directory, RecordQuery wish, StreamFormat form)
       : segment(parts.segment),
+        scope(call.scope),
         slices(parts.slices),
-        response(std::move(to)),
+        response(call.response),
         name(std::move(directory)),
         query(std::move(wish)),
         format(form) {}
 
   /// Where the query's first record is; on a pool thread, since it may have to look at everything.
-  void seek(shm::Reader* reader) {
+  void seek(const ScopedReader* reader) {
     const auto directory = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
     if (!directory) return;
     instance = reader->info().instance;
@@ -52,8 +53,8 @@ struct Scan : std::enable_shared_from_this<Scan> {
 
   bool slice() {
     if (response->closed()) return false;
-    shm::Reader* reader = segment.current();
-    const auto directory = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
+    const auto reader = segment.reader(scope);
+    const auto directory = reader ? reader->find(shm::Kind::log, name) : std::nullopt;
     const bool same = directory && segment.instance() == instance && directory->incarnation == incarnation;
     if (!same || cursor.next_seq >= until_seq) return finish();
     std::string out;
@@ -82,14 +83,15 @@ struct Scan : std::enable_shared_from_this<Scan> {
 
 }  // namespace
 
-void scan_log(const ApiParts& parts, ResponseWriterPtr response, const std::string& directory,
+void scan_log(const ApiParts& parts, const ApiCall& call, const std::string& directory,
               const RecordQuery& query, StreamFormat format) {
-  const auto scan = std::make_shared<Scan>(parts, std::move(response), directory, query, format);
-  parts.pool.run([scan](shm::Reader* reader) { scan->seek(reader); },
-                 [scan] {
-                   scan->response->begin(200, data_headers(content_type(scan->format)));
-                   scan->schedule();
-                 });
+  const auto scan = std::make_shared<Scan>(parts, call, directory, query, format);
+  parts.segment.run(
+      call.scope, [scan](const ScopedReader* reader) { scan->seek(reader); },
+      [scan] {
+        scan->response->begin(200, data_headers(content_type(scan->format)));
+        scan->schedule();
+      });
 }
 
 }  // namespace mayfly::relayd

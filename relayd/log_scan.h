@@ -11,7 +11,7 @@ namespace mayfly::relayd {
 
 /// Sends what matches, up to what was committed when the scan began. A record that is evicted
 /// before the scan comes by is left out.
-void scan_log(const ApiParts& parts, ResponseWriterPtr response, const std::string& directory,
+void scan_log(const ApiParts& parts, const ApiCall& call, const std::string& directory,
               const RecordQuery& query, StreamFormat format);
 
 }  // namespace mayfly::relayd

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "relayd/scoped_reader.h"
 #include "shm/clock.h"
-#include "shm/reader.h"
 
 namespace mayfly::relayd {
 
@@ -15,8 +15,12 @@ enum class MetricsFormat { prometheus, open_metrics };
 
 std::string_view metrics_content_type(MetricsFormat format);
 
-/// `reader` null: what can be said without a segment. Any thread that owns the reader.
-std::string render_metrics(shm::Reader* reader, const shm::Clocks& clocks, MetricsFormat format);
+/// The format that an Accept header (null: none) prefers; the older one where it takes neither.
+MetricsFormat wanted_metrics_format(const std::string* accept);
+
+/// `reader` null: what can be said without a segment. A narrowed reader gets
+/// what belongs to directories alone. Any thread that owns the reader.
+std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format);
 
 /// A status value as a sample: finite decimal numbers only, in one spelling.
 std::optional<std::string> sample_value(std::string_view value);

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "common/json_view.h"
+#include "relayd/keys_api.h"
 #include "relayd/log_api.h"
 #include "relayd/metrics.h"
+#include "relayd/page.h"
 #include "relayd/status_api.h"
 
 namespace mayfly::relayd {
@@ -33,9 +35,12 @@ void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) const {
     return send_problem(*response, 405, "method_not_allowed", "reading is done with GET",
                         {{"Allow", "GET, HEAD"}});
   }
+  if (is_page_path(request)) return answer_page(request, *response);
   auto target = parse_request_target(request);
   if (!target.ok()) return send_bad_request(*response, target.error());
-  route({std::move(request), std::move(target.value()), std::move(response)});
+  auto scope = ReadScope::of(request);
+  if (!scope.ok()) return send_bad_request(*response, scope.error());
+  route({std::move(request), std::move(target.value()), std::move(response), std::move(scope.value())});
 }
 
 void ReadApi::route(ApiCall call) const {
@@ -49,6 +54,9 @@ void ReadApi::route(ApiCall call) const {
     if (target.segments.size() == 3 && target.segments[2] == "directories") return answer_directories(call);
     if (names_directory(target, "status")) return answer_status(parts_, std::move(call));
     if (names_directory(target, "logs")) return answer_logs(parts_, std::move(call));
+    if (names_directory(target, "keys") && target.segments.size() == 4) {
+      return answer_keys(parts_, std::move(call));
+    }
     if (names_directory(target, "tail")) return answer_stream(parts_, std::move(call), shm::Kind::log);
     if (names_directory(target, "watch")) return answer_stream(parts_, std::move(call), shm::Kind::status);
   }
@@ -56,39 +64,41 @@ void ReadApi::route(ApiCall call) const {
 }
 
 void ReadApi::answer_directories(const ApiCall& call) const {
-  shm::Reader* reader = parts_.segment.current();
-  if (reader == nullptr) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
+  const auto reader = parts_.segment.reader(call.scope);
+  if (!reader) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
   const auto answer = directories_json(reader->info(), reader->directories());
   call.response->send(200, data_headers("application/json"), answer.dump() + "\n");
 }
 
 void ReadApi::answer_metrics(const ApiCall& call) const {
-  const bool open_metrics = accepts_explicitly(call.request.header("accept"), "application/openmetrics-text");
-  const auto format = open_metrics ? MetricsFormat::open_metrics : MetricsFormat::prometheus;
+  const MetricsFormat format = wanted_metrics_format(call.request.header("accept"));
   const auto text = std::make_shared<std::string>();
   const auto send = [text, format, response = call.response] {
     response->send(200, data_headers(metrics_content_type(format)), *text);
   };
-  shm::Reader* reader = parts_.segment.current();
+  const auto reader = parts_.segment.reader(call.scope);
   std::uint64_t status_bytes = 0;
-  if (reader != nullptr) {
+  if (reader) {
     for (const auto& directory : reader->directories()) {
       if (directory.kind != shm::Kind::status) continue;
       status_bytes += is_small(directory) ? directory.bytes : kSnapshotBytes + 1;
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader, parts_.segment.clocks(), format);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format);
     return send();
   }
-  parts_.pool.run([text, format, &clocks = parts_.segment.clocks()](
-                      shm::Reader* own) { *text = render_metrics(own, clocks, format); },
-                  send);
+  parts_.segment.run(
+      call.scope,
+      [text, format, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
+        *text = render_metrics(own, clocks, format);
+      },
+      send);
 }
 
 std::string ReadApi::not_ready() const {
-  const shm::Reader* reader = parts_.segment.current();
-  if (reader == nullptr) return "the data segment: " + parts_.segment.problem();
+  const auto reader = parts_.segment.reader(ReadScope::everything());
+  if (!reader) return "the data segment: " + parts_.segment.problem();
   if (parts_.rules() == nullptr) return "the relay has not said any quotas yet";
   const shm::SegmentInfo segment = reader->info();
   if (segment.applied_serial == 0) return "ingestd has not applied the quotas yet";

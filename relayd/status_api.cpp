@@ -18,7 +18,7 @@ struct Value {
   std::string bytes;
 };
 
-std::optional<Value> read_value(shm::Reader& reader, const shm::DirectoryInfo& directory,
+std::optional<Value> read_value(const ScopedReader& reader, const shm::DirectoryInfo& directory,
                                 const std::string& key) {
   const auto record = reader.get(directory, key);
   if (!record) return std::nullopt;
@@ -38,14 +38,15 @@ void send_value(ResponseWriter& response, const std::optional<Value>& value) {
 
 void answer_value(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
                   const std::string& key) {
-  shm::Reader* reader = parts.segment.current();
-  if (reader == nullptr || !directory.info) return send_value(*call.response, std::nullopt);
+  const auto reader = parts.segment.reader(call.scope);
+  if (!reader || !directory.info) return send_value(*call.response, std::nullopt);
   if (is_small(*directory.info)) return send_value(*call.response, read_value(*reader, *directory.info, key));
   const auto value = std::make_shared<std::optional<Value>>();
-  parts.pool.run(
-      [value, name = directory.name, key](shm::Reader* own) {
-        const auto found = own != nullptr ? own->find(name) : std::nullopt;
-        if (found && found->kind == shm::Kind::status) *value = read_value(*own, *found, key);
+  parts.segment.run(
+      call.scope,
+      [value, name = directory.where.name(), key](const ScopedReader* own) {
+        const auto found = own != nullptr ? own->find(shm::Kind::status, name) : std::nullopt;
+        if (found) *value = read_value(*own, *found, key);
       },
       [value, response = call.response] { send_value(*response, *value); });
 }
@@ -59,14 +60,15 @@ void list_keys(RecordListing& listing, const std::string& prefix) {
             [](const auto& a, const auto& b) { return a.key < b.key; });
 }
 
-void read_listing(shm::Reader& reader, const std::string& name, const std::string& prefix,
+void read_listing(const ScopedReader& reader, const std::string& name, const std::string& prefix,
                   const shm::Clocks& clocks, RecordListing& listing) {
   const auto directory = reader.find(shm::Kind::status, name);
   if (!directory) return;
   listing.snapshot = reader.snapshot(*directory);
   const std::uint64_t reference = age_reference_ns(reader.info(), clocks.boot_ns());
-  listing.append = [reference](std::string& out, const shm::RecordView& record) {
-    append_status_record(out, record, reference);
+  listing.append = [reference, stale = directory->quotas.stale_after_seconds](std::string& out,
+                                                                              const shm::RecordView& record) {
+    append_status_record(out, record, reference, stale);
   };
   list_keys(listing, prefix);
 }
@@ -76,20 +78,22 @@ void answer_list(const ApiParts& parts, const ApiCall& call, const NamedDirector
   const std::string prefix = given != nullptr ? *given : std::string();
   auto listing = std::make_shared<RecordListing>();
   listing->before = "{\"directory\":";
-  append_json_string(listing->before, directory.name);
+  append_json_string(listing->before, directory.where.name());
   listing->before += ",\"keys\":[";
   listing->between = ",";
   listing->after = "]}\n";
   const auto send = [&slices = parts.slices, response = call.response, listing] {
     send_listing(slices, response, data_headers("application/json"), listing);
   };
-  shm::Reader* reader = parts.segment.current();
-  if (reader == nullptr || !directory.info || is_small(*directory.info)) {
-    if (reader != nullptr) read_listing(*reader, directory.name, prefix, parts.segment.clocks(), *listing);
+  const auto reader = parts.segment.reader(call.scope);
+  const std::string& name = directory.where.name();
+  if (!reader || !directory.info || is_small(*directory.info)) {
+    if (reader) read_listing(*reader, name, prefix, parts.segment.clocks(), *listing);
     return send();
   }
-  parts.pool.run(
-      [listing, name = directory.name, prefix, &clocks = parts.segment.clocks()](shm::Reader* own) {
+  parts.segment.run(
+      call.scope,
+      [listing, name, prefix, &clocks = parts.segment.clocks()](const ScopedReader* own) {
         if (own != nullptr) read_listing(*own, name, prefix, clocks, *listing);
       },
       send);

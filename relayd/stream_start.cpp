@@ -8,7 +8,7 @@ namespace mayfly::relayd {
 namespace {
 
 /// From where on the wished history lives.
-std::uint64_t seek_history(shm::Reader& reader, const shm::DirectoryInfo& directory,
+std::uint64_t seek_history(const ScopedReader& reader, const shm::DirectoryInfo& directory,
                            const HistoryWish& wish) {
   const RecordQuery& query = wish.query;
   if (query.last) {
@@ -23,7 +23,7 @@ std::uint64_t seek_history(shm::Reader& reader, const shm::DirectoryInfo& direct
 }
 
 /// The start of a stream that follows from now on. For a key: its next record's ordinal.
-StreamStart follow_from_now(shm::Reader& reader, const shm::DirectoryInfo& directory,
+StreamStart follow_from_now(const ScopedReader& reader, const shm::DirectoryInfo& directory,
                             const RecordQuery& query) {
   StreamStart start;
   start.identity = {reader.info().instance, directory.incarnation};
@@ -38,8 +38,9 @@ StreamStart follow_from_now(shm::Reader& reader, const shm::DirectoryInfo& direc
 }
 
 /// The start of the stream; where the directory is not there, of one that waits for it.
-StreamStart find_start(shm::Reader* reader, const NamedDirectory& named, const HistoryWish& wish) {
-  const auto directory = reader != nullptr ? reader->find(named.kind, named.name) : std::nullopt;
+StreamStart find_start(const ScopedReader* reader, const NamedDirectory& named, const HistoryWish& wish) {
+  const auto directory =
+      reader != nullptr ? reader->find(named.where.kind(), named.where.name()) : std::nullopt;
   if (!directory) return {};
   StreamStart start = follow_from_now(*reader, *directory, wish.query);
   start.next_seq = std::min(start.next_seq, seek_history(*reader, *directory, wish));
@@ -48,15 +49,17 @@ StreamStart find_start(shm::Reader* reader, const NamedDirectory& named, const H
 
 }  // namespace
 
-void find_stream_start(const ApiParts& parts, const NamedDirectory& directory, const HistoryWish& wish,
-                       std::function<void(const StreamStart&)> done) {
+void find_stream_start(const ApiParts& parts, const ReadScope& scope, const NamedDirectory& directory,
+                       const HistoryWish& wish, std::function<void(const StreamStart&)> done) {
   const bool looks_back = wish.query.last.value_or(0) > 0 || wish.query.since_ns || wish.query.key;
   if (!directory.info || !looks_back || is_small(*directory.info)) {
-    return done(find_start(parts.segment.current(), directory, wish));
+    const auto reader = parts.segment.reader(scope);
+    return done(find_start(reader ? &*reader : nullptr, directory, wish));
   }
   const auto start = std::make_shared<StreamStart>();
-  parts.pool.run(
-      [start, wish, directory](shm::Reader* reader) { *start = find_start(reader, directory, wish); },
+  parts.segment.run(
+      scope,
+      [start, wish, directory](const ScopedReader* reader) { *start = find_start(reader, directory, wish); },
       [start, done = std::move(done)] { done(*start); });
 }
 

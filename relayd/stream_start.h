@@ -17,8 +17,8 @@ struct HistoryWish {
 };
 
 /// Finds the place and calls `done` on the loop: at once, or, where finding it takes long, later.
-void find_stream_start(const ApiParts& parts, const NamedDirectory& directory, const HistoryWish& wish,
-                       std::function<void(const StreamStart&)> done);
+void find_stream_start(const ApiParts& parts, const ReadScope& scope, const NamedDirectory& directory,
+                       const HistoryWish& wish, std::function<void(const StreamStart&)> done);
 
 /// The place that a cursor names. Where its segment or directory is gone, the subscriber is told so
 /// and begins with the oldest (FollowGroup::add).

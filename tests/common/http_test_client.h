@@ -15,6 +15,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace mayfly::test {
 
@@ -73,6 +74,7 @@ class TestConnection {
       const ssize_t size = recv(fd_, buffer, sizeof(buffer), 0);
       if (size <= 0) {
         at_end_ = true;
+        reset_ = size < 0;
         return enough();
       }
       received_.append(buffer, static_cast<std::size_t>(size));
@@ -108,6 +110,10 @@ class TestConnection {
     return answer.body;
   }
   const std::string& received() const { return received_; }
+  /// Takes away what was received.
+  std::string take_received() { return std::exchange(received_, {}); }
+  /// The end was no orderly one.
+  bool was_reset() const { return reset_; }
 
  private:
   /// Reads what there is of the first answer. True: it is complete.
@@ -160,6 +166,7 @@ class TestConnection {
   int fd_;
   bool connected_ = false;
   bool at_end_ = false;
+  bool reset_ = false;
   std::size_t used_ = 0;
   std::string received_;
 };

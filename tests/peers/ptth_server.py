@@ -224,7 +224,8 @@ class Server:
             if head is None:
                 raise ConnectionError("closed without an answer")
             text = (await http1.whole_body(reader, head, to_end=True)).decode()
-            if not upload.done() or answer.announced != answer.span[1] - answer.span[0] + len(answer.body):
+            whole = upload.done() and answer.announced == answer.span[1] - answer.span[0] + len(answer.body)
+            if not whole or head.get("connection") == b"close":
                 writer.close()  # an upload that was not finished leaves nothing to reuse
             else:
                 self.idle.append((reader, writer))

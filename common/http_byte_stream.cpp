@@ -1,0 +1,52 @@
+#include "common/http_byte_stream.h"
+
+#include <utility>
+
+#include "common/http_connection.h"
+
+namespace mayfly {
+
+HttpByteStream::HttpByteStream(std::shared_ptr<HttpConnection> connection)
+    : connection_(std::move(connection)) {}
+
+HttpByteStream::~HttpByteStream() { close(); }
+
+void HttpByteStream::start(OnData on_data, Callback on_closed) {
+  if (on_data_) return;
+  if (closed_) {
+    connection_->defer(std::move(on_closed));
+    return;
+  }
+  on_data_ = std::make_shared<const OnData>(std::move(on_data));
+  on_closed_ = std::move(on_closed);
+  connection_->mark();
+}
+
+void HttpByteStream::pause(bool paused) {
+  paused_ = paused;
+  connection_->mark();
+}
+
+void HttpByteStream::write(std::string_view data) {
+  if (!closed_) connection_->write(data);
+}
+
+std::size_t HttpByteStream::queued() const { return closed_ ? 0 : connection_->queued(); }
+
+void HttpByteStream::close() {
+  if (std::exchange(closed_, true)) return;
+  on_closed_ = nullptr;
+  connection_->stream_done();
+}
+
+void HttpByteStream::hand_over(std::string_view data) {
+  const auto call = on_data_;
+  (*call)(data);
+}
+
+void HttpByteStream::peer_gone() {
+  if (std::exchange(closed_, true)) return;
+  if (const Callback call = std::exchange(on_closed_, nullptr)) call();
+}
+
+}  // namespace mayfly
