@@ -181,6 +181,49 @@ TEST_F(UplinkTest, WhatHasNoBodySendsNone) {
   EXPECT_EQ(post.magic().status, 503);
 }
 
+TEST_F(UplinkTest, HeadersAreThoseOfAListenersAnswer) {
+  start();
+  hub_.next_poll().answer_list({wrapped("1", "/a"), wrapped("2", "/b", "HEAD"), wrapped("3", "/c")});
+  const HttpHeaders headers = {{"Connection", "close"},  {"Transfer-Encoding", "chunked"},
+                               {"Content-Length", "12"}, {"bad name", "x"},
+                               {"Bad-Value", "a\r\nb"},  {"Good", "x"}};
+  respond("/a", [&](ResponseWriter& response) { response.send(200, headers, "hello"); });
+  EXPECT_EQ(hub_.next_post().magic().headers, (HttpHeaders{{"good", "x"}, {"content-length", "5"}}));
+  respond("/b", [&](ResponseWriter& response) { response.send(200, headers, ""); });
+  EXPECT_EQ(hub_.next_post().magic().headers, (HttpHeaders{{"good", "x"}, {"content-length", "12"}}));
+  respond("/c", [&](ResponseWriter& response) {
+    response.begin(200, headers);
+    response.write("hello ");
+    response.write("world!");
+    response.end();
+  });
+  auto post = hub_.next_post();
+  EXPECT_EQ(post.magic().headers, (HttpHeaders{{"good", "x"}, {"content-length", "12"}}));
+  EXPECT_EQ(post.body(), "hello world!");
+}
+
+TEST_F(UplinkTest, ABodyThatBreaksItsLengthIsCut) {
+  start();
+  hub_.next_poll().answer_list({wrapped("1", "/short"), wrapped("2", "/long")});
+  for (const std::string path : {"/short", "/long"}) {
+    const Kept kept = request(path);
+    thread_.call([&] {
+      kept.response->begin(200, {{"Content-Length", "1000000"}});
+      kept.response->write("first");
+    });
+    auto post = hub_.next_post();
+    post.peer->read_until("first");
+    thread_.call([&] {
+      if (path == "/long") kept.response->write(std::string(1'000'000, 'x'));
+      kept.response->end();
+      EXPECT_TRUE(kept.response->closed());
+    });
+    EXPECT_TRUE(post.peer->read_to_end());
+    EXPECT_LT(post.peer->received.size(), 100u);
+  }
+  EXPECT_TRUE(settles([&] { return counts().in_flight == 0; }));
+}
+
 TEST_F(UplinkTest, AHeadRequestsStreamIsOverAtOnce) {
   start();
   hub_.next_poll().answer_list({wrapped("1", "/x", "HEAD")});
