@@ -72,6 +72,8 @@ class Uplink {
   /// Polls at once. Errors (invalid): the key may not be sent to that address.
   shm::Status start();
   TunnelState state() const { return state_; }
+  /// What the next poll waits for after a failure, before it is shortened at random by up to a quarter.
+  std::chrono::milliseconds back_off() const { return back_off_; }
   TunnelCounts counts() const;
 
  private:
