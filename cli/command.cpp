@@ -39,7 +39,7 @@ void add_globals(CLI::App& app, Globals& globals) {
 
 void add_commands(CLI::App& app, const Globals& globals, Outcome& outcome) {
   for (const auto add : {add_up, add_down, add_log, add_set, add_unset, add_status, add_ls, add_get, add_tail,
-                         add_inspect, add_top, add_doctor, add_load}) {
+                         add_inspect, add_top, add_doctor, add_load, add_hub}) {
     add(app, globals, outcome);
   }
   for (auto* command : app.get_subcommands({})) command->fallthrough();

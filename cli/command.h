@@ -46,6 +46,7 @@ void add_inspect(CLI::App& app, const Globals& globals, Outcome& outcome);
 void add_top(CLI::App& app, const Globals& globals, Outcome& outcome);
 void add_doctor(CLI::App& app, const Globals& globals, Outcome& outcome);
 void add_load(CLI::App& app, const Globals& globals, Outcome& outcome);
+void add_hub(CLI::App& app, const Globals& globals, Outcome& outcome);
 
 /// Says `text` on standard error, after "mayfly: ". Returns `exit_code`.
 int complain(const std::string& text, int exit_code = kFailed);

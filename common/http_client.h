@@ -1,6 +1,9 @@
-// HTTP requests on a libuv loop: libcurl's multi interface over uv_poll.
+// HTTP/1.1 requests on a libuv loop: libcurl's multi interface over uv_poll.
 //
-// Never follows redirects, reads no .netrc, sends no cookies, and uses no proxy towards loopback.
+// Never follows redirects, reads no .netrc, sends no cookies, uses no proxy towards loopback, and
+// sends an X-ApiKey header to loopback or over https only: elsewhere the request fails. Connections
+// are kept and used again, without Nagle's algorithm; a peer that is silently gone is noticed within
+// some 10 s, as long as nothing waits to be sent.
 // Thread safety: belongs to the thread that runs the loop.
 #pragma once
 
@@ -25,6 +28,8 @@ struct HttpClientRequest {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds total_timeout{15000};
   std::size_t max_body_bytes = 8 << 20;
+  std::string ca_file;  // PEM: who may have signed the server's certificate; empty: the system's authorities
+  bool names_itself = true;  // sends a User-Agent
 };
 
 struct HttpClientResponse {
@@ -39,14 +44,16 @@ bool is_loopback_url(const std::string& url);
 /// True where a key may be sent to: https anywhere, http on loopback only.
 bool may_carry_key(const std::string& url);
 
-/// The body of a POST that is sent while it comes into being. Calls after the end do nothing.
+/// The body of a POST that is sent while it comes into being. Calls after the end do nothing, nor
+/// once the answer is there. When the last pointer goes before end(), that is an abort().
 class HttpUpload {
  public:
   using Callback = std::function<void()>;
 
   virtual ~HttpUpload() = default;
   virtual void write(std::string_view data) = 0;
-  /// The body is complete.
+  /// The body is complete. Where fewer bytes came than were announced, the connection is cut and
+  /// `done` gets an error; what is written beyond that length is ignored.
   virtual void end() = 0;
   /// Cuts the connection, so that the other end sees an incomplete body. `done` is not called.
   virtual void abort() = 0;
@@ -73,8 +80,11 @@ class HttpClient {
   RequestId get(const HttpClientRequest& request, Done done);
   /// Starts a POST. `length` nothing: chunked. Neither a time limit for the whole nor one for its
   /// answer applies; an answer that comes before the body's end ends the upload. `done` as for get().
+  /// A small body of known length waits until it is complete, and leaves in one piece with the head.
   std::shared_ptr<HttpUpload> post(const HttpClientRequest& request, std::optional<std::uint64_t> length,
                                    Done done);
+  /// True while a GET has its connection, and waits for the answer.
+  bool awaits_answer(RequestId id) const;
   /// Forgets a request; an unknown id is ignored.
   void cancel(RequestId id);
 

@@ -64,6 +64,15 @@ nlohmann::ordered_json unknown_json(const shm::SegmentInfo& segment) {
   return {{"dropped", std::move(dropped)}};
 }
 
+nlohmann::ordered_json segment_json(const shm::SegmentInfo& segment) {
+  std::uint64_t connections = 0;
+  for (const auto& worker : segment.workers) connections += worker.connections;
+  return {{"bytes", segment.bytes},
+          {"free_bytes", segment.pages_free * segment.page_bytes},
+          {"writer_epoch", segment.epoch},
+          {"connections", connections}};
+}
+
 }  // namespace
 
 void append_log_record(std::string& out, const shm::RecordView& record) {
@@ -78,7 +87,8 @@ void append_log_record(std::string& out, const shm::RecordView& record) {
   out += '}';
 }
 
-void append_status_record(std::string& out, const shm::RecordView& record, std::uint64_t boot_now_ns) {
+void append_status_record(std::string& out, const shm::RecordView& record, std::uint64_t boot_now_ns,
+                          std::uint64_t stale_after_seconds) {
   const std::uint64_t age_ns = boot_now_ns > record.boot_ns ? boot_now_ns - record.boot_ns : 0;
   out += '{';
   append_text_field(out, "key", record.key);
@@ -90,6 +100,7 @@ void append_status_record(std::string& out, const shm::RecordView& record, std::
   append_time_field(out, record.time_ns);
   out += ',';
   append_number_field(out, "age_ms", age_ns / 1'000'000);
+  if (stale_after_seconds != 0 && age_ns / 1'000'000'000 >= stale_after_seconds) out += ",\"stale\":true";
   out += '}';
 }
 
@@ -161,6 +172,9 @@ nlohmann::ordered_json directory_json(const shm::DirectoryInfo& directory, std::
   out["incarnation"] = directory.incarnation;
   out["quotas"] = quotas_json(directory.kind, directory.quotas);
   out["quota_version"] = escape_invalid_utf8(quota_version);
+  if (directory.kind == shm::Kind::status && directory.quotas.stale_after_seconds != 0) {
+    out["stale_after_seconds"] = directory.quotas.stale_after_seconds;
+  }
   out["keys"] = directory.keys;
   out["records"] = directory.records;
   out["bytes"] = directory.bytes;
@@ -186,6 +200,7 @@ nlohmann::ordered_json directories_json(const shm::SegmentInfo& segment,
   }
   out["removed"] = removed_json(segment);
   out["unknown"] = unknown_json(segment);
+  out["segment"] = segment_json(segment);
   return out;
 }
 

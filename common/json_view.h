@@ -19,8 +19,10 @@ namespace mayfly {
 void append_log_record(std::string& out, const shm::RecordView& record);
 
 /// Appends {"key":"pid","value":"123","seq":9,"time":"...","age_ms":12} without a line end.
-/// `boot_now_ns`: what ages are counted up to (age_reference_ns).
-void append_status_record(std::string& out, const shm::RecordView& record, std::uint64_t boot_now_ns);
+/// `boot_now_ns`: what ages are counted up to (age_reference_ns). Older than `stale_after_seconds` (0:
+/// never): with "stale":true at its end.
+void append_status_record(std::string& out, const shm::RecordView& record, std::uint64_t boot_now_ns,
+                          std::uint64_t stale_after_seconds = 0);
 
 /// Appends either, by kind.
 void append_record(std::string& out, shm::Kind kind, const shm::RecordView& record,
@@ -47,10 +49,11 @@ nlohmann::ordered_json quotas_json(shm::Kind kind, const shm::Quotas& quotas);
 nlohmann::ordered_json dropped_json(const shm::DropCounts& counts);
 nlohmann::ordered_json evicted_json(const shm::EvictCounts& counts);
 
-/// One element of "directories".
+/// One element of "directories". A status that may become stale says "stale_after_seconds".
 nlohmann::ordered_json directory_json(const shm::DirectoryInfo& directory, std::string_view quota_version);
 
-/// The whole answer of /api/v1/directories: {"directories":[...],"removed":{...},"unknown":{...}}.
+/// The whole answer of /api/v1/directories: {"directories":[...],"removed":{...},"unknown":{...},
+/// "segment":{"bytes":...,"free_bytes":...,"writer_epoch":...,"connections":...}}.
 nlohmann::ordered_json directories_json(const shm::SegmentInfo& segment,
                                         const std::vector<shm::DirectoryInfo>& directories);
 

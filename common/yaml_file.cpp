@@ -111,12 +111,13 @@ std::string YamlPlace::text() const {
 
 Error YamlPlace::error(const std::string& message) const { return {Errc::invalid, text() + ": " + message}; }
 
-Result<YamlFile> load_yaml_file(const std::string& path) {
+Result<YamlFile> load_yaml_file(const std::string& path, const std::vector<std::string>& more) {
   Result<std::vector<std::string>> drop_ins = list_drop_ins(path + ".d");
   if (!drop_ins.ok()) return drop_ins.error();
   YamlFile file;
   file.files.push_back(path);
   file.files.insert(file.files.end(), drop_ins.value().begin(), drop_ins.value().end());
+  file.files.insert(file.files.end(), more.begin(), more.end());
   for (const std::string& name : file.files) {
     Result<FileContents> contents = read_file(name);
     if (!contents.ok()) return contents.error();

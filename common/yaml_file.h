@@ -74,8 +74,9 @@ struct YamlFile {
 };
 
 /// Reads FILE and its drop-ins. Lists of one name are joined at the top level; anything else that
-/// two files give is a duplicate key. A missing FILE.d is no error; a missing FILE is.
-shm::Result<YamlFile> load_yaml_file(const std::string& path);
+/// two files give is a duplicate key. A missing FILE.d is no error; a missing FILE is. `more` are read
+/// after the drop-ins.
+shm::Result<YamlFile> load_yaml_file(const std::string& path, const std::vector<std::string>& more = {});
 
 /// The same for a text, without drop-ins. `name` stands for the file in errors.
 shm::Result<YamlFile> parse_yaml_text(std::string_view text, const std::string& name);

@@ -33,13 +33,22 @@ struct Scope {
   bool covers(std::string_view directory) const;
 };
 
-/// Pure: what `reader` may see of `server`.
+/// Pure: what `reader` may see of `server`, which need not exist.
 Scope scope_for(const Reader& reader, std::string_view server);
+/// True where everything in `inner` is in `outer` too.
+bool contains(const Scope& outer, const Scope& inner);
 /// The audit log, the strangers: the right to `*` with an empty prefix.
 bool may_administer(const Reader& reader);
+/// True where `now` still has every right of `before`.
+bool keeps_rights(const Reader& now, const Reader& before);
+
+/// People have to log in here. False: everybody who reaches the listener is Kind::everybody.
+bool needs_login(const HubConfig& config);
 
 /// To a host, with a request of a reader who may see only part of it: the prefixes, percent-encoded,
 /// separated by commas. Never taken from a reader, never sent to a host that does not honour it.
 inline constexpr std::string_view kScopeHeader = "mayfly-scope";
+/// Its value for a scope that is not everything.
+std::string scope_header_value(const Scope& scope);
 
 }  // namespace mayfly::hubd

@@ -22,10 +22,30 @@ std::string FailedKeys::address_of(std::string_view peer) {
   return inet_ntop(AF_INET6, &bytes, text, sizeof text) != nullptr ? text : host;
 }
 
-bool FailedKeys::may_try(std::string_view address, std::string_view server, std::uint64_t now_ms) const {
+std::uint64_t FailedKeys::lent_ms(std::string_view address, std::string_view server,
+                                  std::uint64_t now_ms) const {
   const auto found = by_key_.find(key_of(address, server));
-  // Each try moves `full_at_ms` by one refill; as long as the sum is within the burst, one is left.
-  return found == by_key_.end() || found->second->full_at_ms <= now_ms + (kBurst - 1) * kRefillMs;
+  if (found == by_key_.end() || found->second->full_at_ms <= now_ms) return 0;
+  return found->second->full_at_ms - now_ms;
+}
+
+bool FailedKeys::may_try(std::string_view address, std::string_view server, std::uint64_t now_ms) const {
+  // Each try lends one refill's time; as long as the sum is within the burst, one is left.
+  return lent_ms(address, server, now_ms) <= (limits_.burst - 1) * limits_.refill_ms;
+}
+
+std::uint64_t FailedKeys::retry_after_s(std::string_view address, std::string_view server,
+                                        std::uint64_t now_ms) const {
+  const std::uint64_t lent = lent_ms(address, server, now_ms);
+  const std::uint64_t allowed = (limits_.burst - 1) * limits_.refill_ms;
+  return lent <= allowed ? 1 : (lent - allowed + 999) / 1000;
+}
+
+void FailedKeys::forgive(std::string_view address, std::string_view server, std::uint64_t now_ms) {
+  const auto found = by_key_.find(key_of(address, server));
+  if (found == by_key_.end()) return;
+  Entry& entry = *found->second;
+  entry.full_at_ms = std::max(entry.full_at_ms, now_ms + limits_.refill_ms) - limits_.refill_ms;
 }
 
 void FailedKeys::failed(std::string_view address, std::string_view server, std::uint64_t now_ms) {
@@ -41,7 +61,7 @@ void FailedKeys::failed(std::string_view address, std::string_view server, std::
     by_key_.emplace(std::move(key), entries_.begin());
   }
   Entry& entry = entries_.front();
-  entry.full_at_ms = std::max(entry.full_at_ms, now_ms) + kRefillMs;
+  entry.full_at_ms = std::max(entry.full_at_ms, now_ms) + limits_.refill_ms;
 }
 
 }  // namespace mayfly::hubd

@@ -8,46 +8,32 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/http_message.h"
-#include "hubd/failed_keys.h"
+#include "hubd/access.h"
+#include "hubd/host_state.h"
 #include "hubd/hub_config.h"
 #include "hubd/hub_metrics.h"
+#include "hubd/link_shared.h"
+#include "hubd/strangers.h"
 
 namespace mayfly::hubd {
 
-/// What a server's polls say of it.
-struct HostState {
-  bool connected = false;                     // a poll is open, or the last one ended less than 5 s ago
-  std::optional<std::uint64_t> last_seen_ns;  // wall clock of the last poll accepted
-  std::string version;                        // "mayfly-version" of its polls; empty: another program
-  bool takes_scopes = false;                  // it honours kScopeHeader
-  std::size_t waiting = 0;                    // requests for its next poll
-  std::size_t in_flight = 0;                  // handed out, not completely answered
-};
-
-/// Somebody who polled under an unknown name, for the administrator to paste into the file.
-struct KnockingStranger {
-  std::string name;  // bounded, as it came
-  std::string tripcode;
-  std::string address;
-  std::uint64_t last_seen_ns = 0;
-};
-
 struct ForwardOptions {
   std::chrono::milliseconds head_timeout{30'000};
+  /// The public path below which the server lives for this reader, without a slash at its end; a
+  /// Location that is a path outside of it is taken out. Empty: every such Location.
+  std::string prefix;
 };
 
 /// Belongs to the loop's thread. `loop` and `metrics` outlive it.
 class HostLinks {
  public:
-  HostLinks(uv_loop_t* loop, HubMetrics& metrics);
+  HostLinks(uv_loop_t* loop, HubMetrics& metrics, const LinkTimes& times = {});
   ~HostLinks();
 
   /// Polls of servers that are gone, or whose key changed, end with 401.
@@ -59,16 +45,21 @@ class HostLinks {
   void handle_tunnel(HttpRequest request, ResponseWriterPtr response);
 
   /// Asks `server`: path and query of `request` are the server's own, its headers are sent on after
-  /// filtering (design, section 6). The answer's head and body go to `response` as they come, with
-  /// the headers that protect a reader's browser. 404 unknown server, 502 a broken answer, 503 too
-  /// many waiting, 504 no answer in time.
-  void forward(const std::string& server, HttpRequest request, ResponseWriterPtr response,
+  /// filtering (header_filter.h), with `scope` beside them where it is not everything. The answer's
+  /// head and body go to `response` as they come, with the headers that protect a reader's browser.
+  ///
+  /// Answers itself: 400 neither GET nor HEAD; 404 unknown server, or `scope` covers nothing, or only
+  /// a part and the server does not honour scopes; 502 an answer that cannot be passed on; 503 too
+  /// many waiting, or not yet known whether it honours scopes; 504 no answer in time.
+  void forward(const std::string& server, const Scope& scope, HttpRequest request, ResponseWriterPtr response,
                ForwardOptions options = {});
 
   HostState state(const std::string& server) const;
+  /// The last ones first; bounded.
   std::vector<KnockingStranger> strangers() const;
   /// Polls that wait now.
   std::size_t parked() const;
+  /// Sends everybody away. Nothing is taken afterwards; the destructor does it too.
   void close();
 
  private:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hubd/quota_book.h"
+#include "shm/clock.h"
 
 namespace mayfly::hubd {
 namespace {
@@ -18,11 +19,33 @@ using shm::Status;
 
 // One waiting poll holds one connection.
 constexpr std::size_t kMaxConnections = 16384;
+// A host's answer has its own headers in one of its request.
+constexpr std::size_t kMaxHeadBytes = 64 << 10;
+// Forms; what hosts send is handed on as it comes.
+constexpr std::size_t kMaxBodyBytes = 16 << 10;
 
 }  // namespace
 
 Hub::Hub(uv_loop_t* loop, HubOptions options)
-    : loop_(loop), options_(std::move(options)), quotas_(loop, metrics_) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      config_(std::make_shared<const HubConfig>()),
+      links_(loop, metrics_),
+      quotas_(loop, metrics_),
+      fleet_(loop, links_, metrics_),
+      search_(fleet_),
+      scraper_(fleet_),
+      gate_(loop, links_, sessions_, metrics_, audit_),
+      login_(loop, sessions_, metrics_, audit_, [this] { gate_.look_again(); }),
+      tls_timer_(loop, [this] { look_at_certificate(); }) {
+  add_routes();
+  tls_timer_.start(kTlsLook, kTlsLook);
+}
+
+Hub::~Hub() {
+  links_.close();
+  server_.reset();  // connections first: their answers belong to the parts
+}
 
 Result<std::unique_ptr<Hub>> Hub::start(uv_loop_t* loop, HubOptions options) {
   std::unique_ptr<Hub> hub(new Hub(loop, std::move(options)));
@@ -35,6 +58,10 @@ Result<std::unique_ptr<Hub>> Hub::start(uv_loop_t* loop, HubOptions options) {
   Result<HubConfig> config = hub->load();
   if (!config.ok()) return Error{Errc::invalid, config.error().text};
   if (Status applied = hub->apply(std::move(config.value())); !applied.ok()) return applied.error();
+  AuditEntry started;
+  started.event = AuditEntry::Event::started;
+  started.first_ns = shm::system_clocks().wall_ns();
+  hub->audit_.add(std::move(started));
   return hub;
 }
 
@@ -58,8 +85,8 @@ void Hub::reload() {
   metrics_.configuration_ok = status.ok();
   if (status.ok()) {
     ++metrics_.reloads_ok;
-    spdlog::info("configuration read again: {} servers, {} directories", config_.servers.size(),
-                 config_.directories.size());
+    spdlog::info("configuration read again: {} servers, {} directories", config_->servers.size(),
+                 config_->directories.size());
   } else {
     ++metrics_.reloads_refused;
     spdlog::error("{} (refused as a whole; what was in force stays)", status.error().text);
@@ -70,23 +97,48 @@ Status Hub::apply(HubConfig config) {
   for (const ListenAddress& address : addresses_for(config)) {
     if (Status servable = check_servable(config, address); !servable.ok()) return servable;
   }
+  const bool new_tls = look_at_tls_files(config.tls) != tls_.files;
+  ServedTls tls = tls_;
+  if (new_tls) {
+    Result<ServedTls> loaded = load_tls(config.tls);
+    if (!loaded.ok()) return loaded.error();
+    tls = std::move(loaded.value());
+  }
   std::unique_ptr<ListeningSockets> sockets;
   const bool follows_file = options_.handed.empty() && !options_.listen;
-  if (!sockets_ || (follows_file && config.listen != config_.listen)) {
+  if (!sockets_ || (follows_file && config.listen != config_->listen)) {
     Result<std::unique_ptr<ListeningSockets>> bound =
         ListeningSockets::bind(options_.listen.value_or(config.listen));
     if (!bound.ok()) return bound.error();
     sockets = std::move(bound.value());
   }
-  if (!server_ || sockets || config.hosts != config_.hosts) {
-    if (Status served = serve(config, sockets ? *sockets : *sockets_); !served.ok()) return served;
+  if (!server_ || sockets || new_tls || config.hosts != config_->hosts) {
+    if (Status served = serve(config, sockets ? *sockets : *sockets_, tls); !served.ok()) return served;
   }
   if (sockets) sockets_ = std::move(sockets);
-  config_ = std::move(config);
-  for (const std::string& warning : config_.warnings) spdlog::warn("{}", warning);
-  metrics_.servers = config_.servers.size();
-  quotas_.set_book(std::make_shared<const QuotaBook>(config_));
+  tls_ = std::move(tls);
+  config_ = std::make_shared<const HubConfig>(std::move(config));
+  spread();
   return {};
+}
+
+void Hub::spread() {
+  for (const std::string& warning : config_->warnings) spdlog::warn("{}", warning);
+  metrics_.servers = config_->servers.size();
+  quotas_.set_book(std::make_shared<const QuotaBook>(*config_));
+  links_.set_config(*config_);
+  fleet_.set_config(config_);
+  scraper_.set_config(config_);
+  login_.set_config(config_);  // ends sessions, which the gate then looks at
+  gate_.set_config(config_);
+}
+
+void Hub::look_at_certificate() {
+  const std::string files = look_at_tls_files(config_->tls);
+  if (files == tls_.files || files == tls_refused_) return;
+  spdlog::info("the certificate's files have changed");
+  tls_refused_ = files;
+  reload();
 }
 
 std::vector<ListenAddress> Hub::addresses_for(const HubConfig& config) const {
@@ -94,16 +146,20 @@ std::vector<ListenAddress> Hub::addresses_for(const HubConfig& config) const {
   return {options_.listen.value_or(config.listen)};
 }
 
-Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets) {
+Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets, const ServedTls& tls) {
   Result<std::vector<int>> descriptors = sockets.duplicates();
   if (!descriptors.ok()) return descriptors.error();
   HttpServerOptions options;
   options.hosts = config.hosts;
   options.max_connections = kMaxConnections;
-  options.max_body_bytes = 4096;  // nothing here takes a body
-  auto server = std::make_unique<HttpServer>(
-      loop_, options,
-      [this](const HttpRequest& request, ResponseWriterPtr response) { handle(request, response); });
+  options.max_head_bytes = kMaxHeadBytes;
+  options.max_body_bytes = kMaxBodyBytes;
+  options.streams_body = &HostLinks::streams_body;
+  options.tls = tls.context;
+  auto server =
+      std::make_unique<HttpServer>(loop_, options, [this](HttpRequest request, ResponseWriterPtr response) {
+        handle(std::move(request), std::move(response));
+      });
   Status status;
   for (const int fd : descriptors.value()) {
     if (!status.ok()) {
@@ -118,42 +174,18 @@ Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets) {
   return {};
 }
 
-void Hub::handle(const HttpRequest& request, ResponseWriterPtr response) {
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (std::string_view(request.path).starts_with(QuotaEndpoint::kPrefix)) {
-    return quotas_.handle(request, std::move(response));
-  }
-  if (reads && request.path == "/healthz") return answer_text(*response, "text/plain; charset=utf-8", "ok\n");
-  if (reads && request.path == "/readyz") {
-    return answer_text(*response, "text/plain; charset=utf-8",
-                       metrics_.configuration_ok
-                           ? "ready\n"
-                           : "ready; the changed file was refused, what was in force stays\n");
-  }
-  if (reads && request.path == "/metrics") return answer_metrics(*response);
-  ++metrics_.answers[404];
-  send_problem(*response, 404, "not_found", "no such resource");
-}
-
-void Hub::answer_text(ResponseWriter& response, std::string_view type, std::string_view body) {
-  ++metrics_.answers[200];
-  response.send(200,
-                {{"Content-Type", std::string(type)},
-                 {"Cache-Control", "no-store"},
-                 {"X-Content-Type-Options", "nosniff"}},
-                body);
-}
-
-void Hub::answer_metrics(ResponseWriter& response) {
-  const HttpServerCounts counts = server_->counts();
-  metrics_.refused_by_server = refused_by_past_servers_ + counts.refused_requests;
-  metrics_.connections = counts.connections;
-  metrics_.waiting_polls = quotas_.waiting();
-  answer_text(response, "text/plain; version=0.0.4; charset=utf-8", metrics_.render());
+Status check_configuration(const HubOptions& options, const std::vector<std::string>& more_drop_ins) {
+  const Result<HubConfig> config = load_hub_config(*options.config, options.servers, more_drop_ins);
+  if (!config.ok()) return config.error();
+  for (const std::string& warning : config.value().warnings) spdlog::warn("{}", warning);
+  const ListenAddress address = options.listen.value_or(config.value().listen);
+  if (Status servable = check_servable(config.value(), address); !servable.ok()) return servable;
+  const Result<ServedTls> tls = load_tls(config.value().tls);
+  return tls.ok() ? Status() : Status(tls.error());
 }
 
 std::string Hub::status() const {
-  return "listening on " + sockets_->text() + ", " + std::to_string(config_.servers.size()) + " servers";
+  return "listening on " + sockets_->text() + ", " + std::to_string(config_->servers.size()) + " servers";
 }
 
 }  // namespace mayfly::hubd

@@ -62,6 +62,19 @@ void read_section(YamlMap& map, std::string_view key, HubConfig& config,
   if (const std::vector<YamlValue>* items = map.list(key)) map.fail(read(*items, config));
 }
 
+/// What is allowed, and may well be a mistake.
+void warn_of_openness(const YamlMap& map, HubConfig& config) {
+  if (config.behind_proxy && !config.users.empty()) {
+    config.warnings.push_back(
+        map.place("users").text() +
+        ": with `behind_proxy: true` nobody logs in; the proxy's readers have every right");
+  } else if (!config.behind_proxy && config.users.empty() && !config.hosts.empty()) {
+    config.warnings.push_back(map.place("hosts").text() +
+                              ": without `users` whoever reaches this hub, also through a proxy, may read "
+                              "everything");
+  }
+}
+
 Result<HubConfig> read_hub_config(const YamlFile& file, const std::vector<Server>& more_servers) {
   HubConfig config;
   YamlMap map(file.root, kHubTable);
@@ -76,6 +89,7 @@ Result<HubConfig> read_hub_config(const YamlFile& file, const std::vector<Server
   if (const YamlValue* tls = map.map("tls")) map.fail(read_tls(*tls, config));
   read_section(map, "directories", config, read_directories);
   if (!map.ok()) return map.status().error();
+  warn_of_openness(map, config);
   return config;
 }
 
@@ -108,8 +122,9 @@ shm::Rules HubConfig::rules_for(const Server& server) const {
   return rules;
 }
 
-Result<HubConfig> load_hub_config(const std::string& path, const std::vector<Server>& more_servers) {
-  const Result<YamlFile> file = load_yaml_file(path);
+Result<HubConfig> load_hub_config(const std::string& path, const std::vector<Server>& more_servers,
+                                  const std::vector<std::string>& more_drop_ins) {
+  const Result<YamlFile> file = load_yaml_file(path, more_drop_ins);
   if (!file.ok()) return file.error();
   return read_hub_config(file.value(), more_servers);
 }
@@ -173,20 +188,20 @@ Result<Server> parse_server_flag(std::string_view text) {
 }
 
 Status check_servable(const HubConfig& config, const ListenAddress& address) {
-  if (config.tls) {
-    return Error{Errc::invalid, config.tls->place +
-                                    "`tls` is set, but this version does not serve TLS; it will not serve in "
-                                    "the clear instead"};
-  }
   if (address.is_loopback() || config.behind_proxy) return {};
   const std::string place = address == config.listen ? config.listen_place : "";
   const std::string where = place + "listening on " + address.text() + ", beyond loopback";
   if (config.users.empty()) {
-    return Error{Errc::invalid, where + ", needs `users` and `tls`, or `behind_proxy: true`"};
+    return Error{Errc::invalid, where +
+                                    ", needs `users` (and `tls`), or `behind_proxy: true` where a proxy says "
+                                    "who may come"};
   }
-  return Error{Errc::invalid, where +
-                                  ": this version serves neither logins nor TLS; put it behind a proxy "
-                                  "(`behind_proxy: true`)"};
+  if (!config.tls) {
+    return Error{Errc::invalid, where +
+                                    ", needs `tls`, or passwords would go over the network in the clear; or "
+                                    "listen on loopback behind a proxy that ends TLS"};
+  }
+  return {};
 }
 
 }  // namespace mayfly::hubd

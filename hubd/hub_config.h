@@ -79,9 +79,10 @@ struct HubConfig {
   shm::Rules rules_for(const Server& server) const;
 };
 
-/// Reads and checks FILE and its drop-ins. `more_servers` are added unless the file names them.
-/// Errors: the first thing that is wrong, as `file:line:column: message`.
-shm::Result<HubConfig> load_hub_config(const std::string& path, const std::vector<Server>& more_servers);
+/// Reads and checks FILE and its drop-ins, `more_drop_ins` last. `more_servers` are added unless the
+/// file names them. Errors: the first thing that is wrong, as `file:line:column: message`.
+shm::Result<HubConfig> load_hub_config(const std::string& path, const std::vector<Server>& more_servers,
+                                       const std::vector<std::string>& more_drop_ins = {});
 
 /// The same for a text without drop-ins.
 shm::Result<HubConfig> parse_hub_config(std::string_view text, const std::string& name,
@@ -96,8 +97,8 @@ shm::Result<ListenAddress> parse_listen_address(std::string_view text);
 /// "NAME=TRIPCODE". Error: invalid.
 shm::Result<Server> parse_server_flag(std::string_view text);
 
-/// Why this version must not serve `config` at `address`: what is asked for would go over the
-/// network in the clear, or to everybody. Ok where it may.
+/// Why `config` must not be served at `address`: what it guards would go over the network in the
+/// clear, or to everybody. Ok on loopback, behind a proxy, and with users and TLS.
 shm::Status check_servable(const HubConfig& config, const ListenAddress& address);
 
 }  // namespace mayfly::hubd

@@ -8,13 +8,11 @@ constexpr ConfigKey kHubKeys[] = {
     {"hosts", "list of text", "none",
      "Host names to answer to, besides loopback names and the listener's own address."},
     {"behind_proxy", "flag", "false",
-     "A proxy of yours ends TLS and says who may come; needed beyond loopback. Its readers have every "
-     "right."},
-    {"servers", "list of maps", "none", "The hosts that may fetch their quotas here."},
-    {"users", "list of maps", "none", "People. Read and checked; logins come with a later version."},
-    {"scraper_keys", "list of maps", "none",
-     "Programs. Read and checked; scraping comes with a later version."},
-    {"tls", "map", "none", "TLS of the hub's own. Read and checked; a file that has it is not served yet."},
+     "A proxy of yours ends TLS and says who may come: nobody logs in here, its readers have every right."},
+    {"servers", "list of maps", "none", "The hosts that may fetch their quotas here, and be read."},
+    {"users", "list of maps", "none", "People who log in. None: on loopback everybody may read everything."},
+    {"scraper_keys", "list of maps", "none", "Programs that read with a key."},
+    {"tls", "map", "none", "TLS of the hub's own, at every listener."},
     {"directories", "list of maps", "none",
      "Directories and patterns, in order: the first pattern that fits a name counts."},
 };
@@ -28,7 +26,7 @@ constexpr ConfigKey kServerKeys[] = {
 
 constexpr ConfigKey kUserKeys[] = {
     {"name", "name", "required", "The login name."},
-    {"password", "text", "required", "A hash by libcrypt, such as `$y$...`."},
+    {"password", "text", "required", "A hash by libcrypt, such as `$y$...`; `mayfly hub add-user` makes it."},
     {"rights", "list of maps", "none", "What this person may see."},
 };
 
@@ -47,7 +45,7 @@ constexpr ConfigKey kRightKeys[] = {
 
 constexpr ConfigKey kTlsKeys[] = {
     {"certificate", "path", "required", "The certificate chain, PEM."},
-    {"key", "path", "required", "Its private key, PEM."},
+    {"key", "path", "required", "Its private key, PEM; closed to others."},
 };
 
 constexpr ConfigKey kDirectoryKeys[] = {

@@ -45,6 +45,8 @@ std::string HubMetrics::render() const {
   single(out, "mayfly_hub_waiting_polls", "gauge", "Quota requests that wait for a change.", waiting_polls);
   single(out, "mayfly_hub_servers", "gauge", "Servers configured.", servers);
   single(out, "mayfly_hub_connections", "gauge", "Connections open.", connections);
+  access.render(out);
+  links.render(out);
   return out;
 }
 

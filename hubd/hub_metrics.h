@@ -5,6 +5,9 @@
 #include <map>
 #include <string>
 
+#include "hubd/access_counts.h"
+#include "hubd/link_counts.h"
+
 namespace mayfly::hubd {
 
 /// Plain numbers of one loop thread.
@@ -19,6 +22,8 @@ struct HubMetrics {
   std::uint64_t waiting_polls = 0;
   std::uint64_t servers = 0;
   std::uint64_t connections = 0;
+  AccessCounts access;
+  LinkCounts links;
 
   /// Prometheus text format, version 0.0.4.
   std::string render() const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/password_hash.h"
 #include "common/text.h"
 #include "common/tripcode.h"
 #include "hubd/hub_keys.h"
@@ -84,7 +85,7 @@ Status read_user(const YamlValue& item, std::set<std::string>& seen, HubConfig& 
   read_name(map, "name", seen, out.name);
   map.require({"password"});
   map.text("password", out.password);
-  if (map.ok() && !looks_like_crypt_hash(out.password)) {
+  if (map.ok() && (!looks_like_crypt_hash(out.password) || !is_password_hash(out.password))) {
     map.fail(map.place("password"),
              "`password` is not a hash by libcrypt (`$y$...`); never write the password itself");
   }

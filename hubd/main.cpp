@@ -35,6 +35,8 @@ struct Flags {
   std::string listen;
   std::vector<std::string> servers;
   std::string log_level = "info";
+  bool check = false;
+  std::vector<std::string> drop_ins;
 };
 
 int fail(int code, const std::string& text) {
@@ -52,6 +54,12 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
       ->type_name("ADDRESS:PORT");
   app.add_option("--server", flags.servers, "a server besides those of the file; repeatable")
       ->type_name("NAME=TRIPCODE")
+      ->allow_extra_args(false);
+  CLI::Option* check = app.add_flag("--check", flags.check,
+                                    "read the file, say what is wrong with it (exit 2), serve nothing");
+  app.add_option("--drop-in", flags.drop_ins, "with --check: as if this file were among the drop-ins")
+      ->type_name("FILE")
+      ->needs(check)
       ->allow_extra_args(false);
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error, critical, off");
   try {
@@ -78,6 +86,13 @@ Status read_options(const Flags& flags, HubOptions& options) {
   if (!handed.ok()) return handed.error();
   options.handed = handed.value().take("hub");
   return {};
+}
+
+/// Says on standard error whether the configuration would be taken.
+int check(const Flags& flags, const HubOptions& options) {
+  if (!options.config) return fail(kWrongUse, "--check needs --config");
+  const Status checked = mayfly::hubd::check_configuration(options, flags.drop_ins);
+  return checked.ok() ? 0 : fail(kWrongUse, checked.error().text);
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -114,6 +129,7 @@ int main(int argc, char** argv) {
   mayfly::raise_file_limit();
   HubOptions options;
   if (const Status read = read_options(flags, options); !read.ok()) return fail(kWrongUse, read.error().text);
+  if (flags.check) return check(flags, options);
   uv_loop_t loop;
   if (uv_loop_init(&loop) != 0) return fail(kFailed, "no event loop");
   const int code = serve(&loop, std::move(options));

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "common/http_message.h"
+#include "common/request_target.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
-#include "relayd/request_target.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
 #include "shm/control.h"

@@ -127,6 +127,10 @@ int main(int argc, char** argv) {
   mayfly::raise_file_limit();
   auto config = mayfly::relayd::load_relay_config(flags.relay);
   if (!config.ok()) return fail(kWrongUse, config.error().text);
+  if (!config.value().made_key_file.empty()) {
+    spdlog::info("a key for this host was made: {}; the hub must know it by its tripcode {}",
+                 config.value().made_key_file, mayfly::tripcode(config.value().api_key));
+  }
   if (flags.print_tripcode) return print_tripcode(config.value());
   auto options = make_options(flags, std::move(config.value()));
   if (!options.ok()) return fail(kWrongUse, options.error().text);

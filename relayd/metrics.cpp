@@ -2,20 +2,19 @@
 
 #include <charconv>
 #include <cmath>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "common/http_message.h"
+#include "common/http_negotiation.h"
 #include "common/json_view.h"
-#include "common/text.h"
 #include "relayd/metrics_text.h"
+#include "relayd/status_metrics.h"
 
 namespace mayfly::relayd {
 namespace {
 
 using Directories = std::vector<shm::DirectoryInfo>;
-
-constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
 /// One row a number of DirectoryInfo.
 struct Row {
@@ -112,51 +111,21 @@ void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
   text.sample({}, segment.epoch);
 }
 
-std::string seconds_text(std::uint64_t ns) {
-  std::string fraction = std::to_string(ns % kNsPerSecond);
-  fraction.insert(0, 9 - fraction.size(), '0');
-  return std::to_string(ns / kNsPerSecond) + "." + fraction;
-}
-
-/// One status key as the scrape shows it.
-struct StatusSample {
-  std::string_view directory;
-  std::string key;  // as a label
-  std::optional<std::string> value;
-  std::uint64_t time_ns = 0;
-};
-
-/// A directory's keys. Two keys may look the same once escaped; a series must not come twice.
-void collect_status(const shm::Reader::Snapshot& snapshot, const shm::DirectoryInfo& directory,
-                    std::uint64_t boot_now_ns, std::vector<StatusSample>& out) {
-  std::unordered_set<std::string> seen;
-  const std::uint64_t stale_seconds = directory.quotas.stale_after_seconds;
-  for (const auto& record : snapshot.records) {
-    StatusSample sample{directory.name, escape_invalid_utf8(record.key), {}, record.time_ns};
-    if (!seen.insert(sample.key).second) continue;
-    const std::uint64_t age_ns = boot_now_ns > record.boot_ns ? boot_now_ns - record.boot_ns : 0;
-    const bool stale = stale_seconds != 0 && age_ns / kNsPerSecond >= stale_seconds;
-    if (!stale) sample.value = sample_value(record.value);
-    out.push_back(std::move(sample));
-  }
-}
-
-void put_status(MetricsText& text, const std::vector<StatusSample>& samples) {
-  text.gauge("mayfly_status", "Status values that are numbers.");
-  for (const auto& sample : samples) {
-    if (sample.value) text.sample({{"directory", sample.directory}, {"key", sample.key}}, *sample.value);
-  }
-  text.gauge("mayfly_status_last_write_timestamp_seconds", "When the status was written.");
-  for (const auto& sample : samples) {
-    text.sample({{"directory", sample.directory}, {"key", sample.key}}, seconds_text(sample.time_ns));
-  }
-}
-
 }  // namespace
 
 std::string_view metrics_content_type(MetricsFormat format) {
   return format == MetricsFormat::open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                                : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+MetricsFormat wanted_metrics_format(const std::string* accept) {
+  constexpr std::string_view kOpenMetrics = "application/openmetrics-text";
+  const int open_metrics = accept_weight(accept, kOpenMetrics);
+  const int text = accept_weight(accept, "text/plain");
+  // Of two that are equally welcome, the one that was asked for by name.
+  const bool better =
+      open_metrics > text || (open_metrics == text && accepts_explicitly(accept, kOpenMetrics));
+  return better && open_metrics > 0 ? MetricsFormat::open_metrics : MetricsFormat::prometheus;
 }
 
 std::optional<std::string> sample_value(std::string_view value) {
@@ -192,13 +161,7 @@ std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks
   }
   put_quotas(text, directories);
   if (reader->sees_everything()) put_segment(text, segment);
-  std::vector<StatusSample> samples;
-  const std::uint64_t reference = age_reference_ns(segment, clocks.boot_ns());
-  for (const auto& directory : directories) {
-    if (directory.kind != shm::Kind::status) continue;
-    collect_status(reader->snapshot(directory), directory, reference, samples);
-  }
-  put_status(text, samples);
+  put_status_metrics(text, *reader, directories, age_reference_ns(segment, clocks.boot_ns()));
   return text.finish();
 }
 

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "common/json_view.h"
+#include "relayd/keys_api.h"
 #include "relayd/log_api.h"
 #include "relayd/metrics.h"
+#include "relayd/page.h"
 #include "relayd/status_api.h"
 
 namespace mayfly::relayd {
@@ -36,6 +38,7 @@ void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) {
     return send_problem(*response, 405, "method_not_allowed", "reading is done with GET",
                         {{"Allow", "GET, HEAD"}});
   }
+  if (is_page_path(request)) return answer_page(request, *response);
   auto target = parse_request_target(request);
   if (!target.ok()) return send_bad_request(*response, target.error());
   route({std::move(request), std::move(target.value()), std::move(response), std::move(scope.value())});
@@ -52,6 +55,9 @@ void ReadApi::route(ApiCall call) const {
     if (target.segments.size() == 3 && target.segments[2] == "directories") return answer_directories(call);
     if (names_directory(target, "status")) return answer_status(parts_, std::move(call));
     if (names_directory(target, "logs")) return answer_logs(parts_, std::move(call));
+    if (names_directory(target, "keys") && target.segments.size() == 4) {
+      return answer_keys(parts_, std::move(call));
+    }
     if (names_directory(target, "tail")) return answer_stream(parts_, std::move(call), shm::Kind::log);
     if (names_directory(target, "watch")) return answer_stream(parts_, std::move(call), shm::Kind::status);
   }
@@ -66,8 +72,7 @@ void ReadApi::answer_directories(const ApiCall& call) const {
 }
 
 void ReadApi::answer_metrics(const ApiCall& call) const {
-  const bool open_metrics = accepts_explicitly(call.request.header("accept"), "application/openmetrics-text");
-  const auto format = open_metrics ? MetricsFormat::open_metrics : MetricsFormat::prometheus;
+  const MetricsFormat format = wanted_metrics_format(call.request.header("accept"));
   const auto text = std::make_shared<std::string>();
   const auto send = [text, format, response = call.response] {
     response->send(200, data_headers(metrics_content_type(format)), *text);

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "relayd/request_target.h"
+#include "common/request_target.h"
 #include "shm/reader.h"
 
 namespace mayfly::relayd {

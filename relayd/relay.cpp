@@ -11,6 +11,7 @@
 #include "common/loop_timer.h"
 #include "relayd/quota_sync.h"
 #include "relayd/read_api.h"
+#include "relayd/uplink.h"
 #include "shm/control.h"
 
 namespace mayfly::relayd {
@@ -38,6 +39,7 @@ struct Relay::Parts {
   ReadApi api;
   HttpServer server;
   std::optional<QuotaSync> quotas;
+  std::optional<Uplink> uplink;
   LoopTimer tick;
   std::string address;
 
@@ -75,6 +77,7 @@ struct Relay::Parts {
 
   shm::Status listen(const RelayOptions& options);
   shm::Status sync_quotas(uv_loop_t* loop);
+  shm::Status open_tunnel(uv_loop_t* loop);
 };
 
 shm::Status Relay::Parts::listen(const RelayOptions& options) {
@@ -101,7 +104,7 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
     spdlog::warn("no hub is configured: quotas stay as they are{}", rules ? "" : " (none)");
     return {};
   }
-  quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key}, QuotaPace{}, rules,
+  quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key, config.hub_ca}, QuotaPace{}, rules,
                  [this](const shm::Rules& news) {
                    auto published = control->publish(news);
                    if (!published.ok() && published.error().code == shm::Errc::corrupt) {
@@ -111,6 +114,15 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
                    return published;
                  });
   return quotas->start();
+}
+
+shm::Status Relay::Parts::open_tunnel(uv_loop_t* loop) {
+  if (config.tunnel_url.empty() || config.api_key.empty()) return {};
+  uplink.emplace(loop, TunnelTarget{config.tunnel_url, config.name, config.api_key, config.hub_ca},
+                 TunnelPace{}, TunnelLimits{}, [this](HttpRequest request, ResponseWriterPtr response) {
+                   api.handle(std::move(request), std::move(response));
+                 });
+  return uplink->start();
 }
 
 shm::Result<std::unique_ptr<Relay>> Relay::start(uv_loop_t* loop, RelayOptions options) {
@@ -127,6 +139,7 @@ shm::Result<std::unique_ptr<Relay>> Relay::start(uv_loop_t* loop, RelayOptions o
   auto parts = std::make_unique<Parts>(loop, options, clocks, std::move(control.value()));
   if (auto status = parts->listen(options); !status.ok()) return status.error();
   if (auto status = parts->sync_quotas(loop); !status.ok()) return status.error();
+  if (auto status = parts->open_tunnel(loop); !status.ok()) return status.error();
   return std::unique_ptr<Relay>(new Relay(std::move(parts)));
 }
 

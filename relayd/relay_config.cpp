@@ -1,15 +1,12 @@
 #include "relayd/relay_config.h"
 
-#include <fcntl.h>
 #include <grp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <charconv>
 
 #include "common/http_client.h"
+#include "common/key_file.h"
 #include "common/text.h"
 #include "shm/quotas.h"
 
@@ -19,12 +16,15 @@ namespace {
 constexpr ConfigKey kHostKeys[] = {
     {"name", "name", "the host name", "This host's name at the hub."},
     {"api_key", "text", "none", "This host's key; the file must be ours with mode 0600 then."},
-    {"api_key_file", "path", "none", "A file that holds the key on one line; ours, mode 0600."},
+    {"api_key_file", "path", "none",
+     "A file that holds the key on one line; ours, mode 0600. Made, with a random key, where there is none."},
     {"hub_url", "url", "none", "The hub; https, or http on this host."},
     {"tunnel_url", "url", "`hub_url` + `/7ZSFUKGV`",
      "Where the tunnel goes, if elsewhere; ends in /7ZSFUKGV."},
     {"quota_url", "url", "`hub_url` + `/mayfly/v1/quotas/` + `name`",
      "The whole address of the quota document, if elsewhere."},
+    {"hub_ca", "path", "the system's authorities",
+     "PEM file: who may have signed the certificates of these three, such as a hub's own certificate."},
     {"listen", "address", "127.0.0.1:4719", "Where the read API listens; `none`: not by TCP."},
     {"listen_unix", "path", "relay.sock in the runtime directory",
      "The read API's unix socket; `none`: none."},
@@ -34,8 +34,6 @@ constexpr ConfigKey kHostKeys[] = {
      "Host names to answer to, besides loopback names and the listener's own address."},
 };
 constexpr ConfigTable kHostTable{"host", kHostKeys};
-
-constexpr std::size_t kMaxKeyFileBytes = 4096;
 
 shm::Error invalid_setting(const std::string& text) { return {shm::Errc::invalid, text}; }
 
@@ -54,26 +52,6 @@ shm::Result<RelayAddress> parse_address(const std::string& text) {
   return address;
 }
 
-/// The key on the first line of a file that only we can read.
-shm::Result<std::string> read_key_file(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return shm::os_error(shm::Errc::io, "opening " + path, errno);
-  struct stat status {};
-  std::string text(kMaxKeyFileBytes, '\0');
-  const bool known = fstat(fd, &status) == 0;
-  const ssize_t size = read(fd, text.data(), text.size());
-  const int error = errno;
-  close(fd);
-  if (!known || size < 0) return shm::os_error(shm::Errc::io, "reading " + path, error);
-  if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
-    return shm::Error{shm::Errc::untrusted, path + " holds a key: it must be a file of ours with mode 0600"};
-  }
-  text.resize(static_cast<std::size_t>(size));
-  text.resize(std::min(text.find_first_of("\r\n"), text.size()));
-  if (text.empty()) return invalid_setting(path + " holds no key");
-  return text;
-}
-
 shm::Result<unsigned> parse_mode(const std::string& text) {
   unsigned mode = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
@@ -89,15 +67,6 @@ shm::Result<unsigned> find_group(const std::string& name) {
   const struct group* found = getgrnam(name.c_str());
   if (found == nullptr) return invalid_setting("there is no group \"" + name + "\"");
   return static_cast<unsigned>(found->gr_gid);
-}
-
-/// A key must be fit for a header.
-shm::Status check_key(const std::string& key) {
-  for (const char c : key) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x21 || byte > 0x7e) return invalid_setting("a key has visible ASCII characters only");
-  }
-  return {};
 }
 
 shm::Status check_url(const std::string& url) {
@@ -147,7 +116,6 @@ struct FileReader {
     if (key == nullptr) return;
     if (!key_file.empty()) map.fail(key->place, "api_key and api_key_file exclude each other");
     map.text("api_key", config.api_key);
-    if (config.api_key.empty()) map.fail(key->place, "the key is empty");
     if (const auto checked = check_key(config.api_key); !checked.ok())
       map.fail(key->place, checked.error().text);
     map.fail(require_private(*key));
@@ -174,6 +142,10 @@ struct FileReader {
     url("hub_url", hub_url);
     url("tunnel_url", config.tunnel_url);
     url("quota_url", config.quota_url);
+    map.text("hub_ca", config.hub_ca);
+    if (!config.hub_ca.empty() && ::access(config.hub_ca.c_str(), R_OK) != 0) {
+      map.fail(map.place("hub_ca"), "`hub_ca` cannot be read: " + config.hub_ca);
+    }
     if (!map.ok() || config.tunnel_url.empty()) return;
     constexpr std::string_view kEnd = "/7ZSFUKGV";
     const std::string& tunnel = config.tunnel_url;
@@ -235,15 +207,15 @@ shm::Result<RelayConfig> load_relay_config(const RelayFlags& flags) {
   }
   if (!flags.api_key_file.empty()) key_file = flags.api_key_file;
   if (!key_file.empty()) {
-    auto key = read_key_file(key_file);
+    auto key = read_or_make_key_file(key_file);
     if (!key.ok()) return key.error();
-    if (auto checked = check_key(key.value()); !checked.ok()) return checked.error().in(key_file);
-    config.api_key = key.value();
+    config.api_key = key.value().key;
+    if (key.value().made) config.made_key_file = key_file;
   }
   complete_urls(hub_url, config);
-  if (!config.quota_url.empty() && !config.api_key.empty() && !may_carry_key(config.quota_url)) {
-    return invalid_setting(config.quota_url +
-                           ": the key is sent over https only, or over http to this host itself");
+  for (const std::string& url : {config.quota_url, config.tunnel_url}) {
+    if (url.empty() || config.api_key.empty() || may_carry_key(url)) continue;
+    return invalid_setting(url + ": the key is sent over https only, or over http to this host itself");
   }
   return config;
 }

@@ -21,8 +21,10 @@ struct RelayAddress {
 struct RelayConfig {
   std::string name;                                     // towards the hub; empty: nothing is fetched
   std::string api_key;                                  // empty: none is sent
+  std::string made_key_file;                            // the key was made just now, and is kept there
   std::string quota_url;                                // empty: nothing is fetched
-  std::string tunnel_url;                               // of the uplink
+  std::string hub_ca;                                   // PEM file; empty: the system's authorities
+  std::string tunnel_url;                               // empty, or no key: no tunnel
   std::optional<RelayAddress> listen = RelayAddress{};  // nothing: no TCP
   std::optional<std::string> listen_unix;               // nothing: relay.sock; empty: none
   unsigned socket_mode = 0660;
@@ -40,8 +42,9 @@ struct RelayFlags {
   std::string api_key_file;
 };
 
-/// Reads the file, if one is given, then applies the flags. Errors: invalid (with file:line:column
-/// where the file is wrong), untrusted (a key that others may read), not_found, io.
+/// Reads the file, if one is given, then applies the flags; makes the key file where it is named and
+/// does not exist. Errors: invalid (with file:line:column where the file is wrong; a weak key),
+/// untrusted (a key that others may read), not_found, io.
 shm::Result<RelayConfig> load_relay_config(const RelayFlags& flags);
 
 /// Every key that a host's file may hold, for the reference.

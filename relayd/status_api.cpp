@@ -66,8 +66,9 @@ void read_listing(const ScopedReader& reader, const std::string& name, const std
   if (!directory) return;
   listing.snapshot = reader.snapshot(*directory);
   const std::uint64_t reference = age_reference_ns(reader.info(), clocks.boot_ns());
-  listing.append = [reference](std::string& out, const shm::RecordView& record) {
-    append_status_record(out, record, reference);
+  listing.append = [reference, stale = directory->quotas.stale_after_seconds](std::string& out,
+                                                                              const shm::RecordView& record) {
+    append_status_record(out, record, reference, stale);
   };
   list_keys(listing, prefix);
 }

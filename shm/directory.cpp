@@ -8,7 +8,7 @@
 namespace mayfly::shm {
 
 WorkerState::WorkerState(Engine& owner, std::uint32_t area)
-    : engine(owner), index(area), txn(owner.segment, area), scratch(owner.segment.geometry().page_bytes) {}
+    : engine(owner), index(area), txn(owner.segment, area) {}
 
 Directory::Directory(Engine& engine, std::uint32_t slot_index)
     : slot(slot_index), engine_(engine), segment_(engine.segment), index_(*this) {}
@@ -35,6 +35,7 @@ bool Directory::load() {
   char text[kMaxNameBytes];
   copy_out(text, shared.name, kMaxNameBytes / 8);
   name.assign(text, name_bytes);
+  know_limits();
   return valid_directory_name(name);
 }
 
@@ -133,6 +134,12 @@ void Directory::set_rule(const DirectorySpec& spec) {
   now.rule_birth = spec.rule_birth;
   now.rule_hash = spec.rule_hash;
   cold_dirty_ = 2;
+  know_limits();
+}
+
+void Directory::know_limits() {
+  max_pair_bytes_ =
+      std::min({now.max_total_bytes, now.max_bytes_per_key, segment().geometry().max_record_bytes()});
 }
 
 void Directory::open(WorkerState& worker, const DirectorySpec& spec, std::uint64_t incarnation) {

@@ -35,7 +35,7 @@ class WorkerState {
   Transaction txn;
   Directory* current = nullptr;      // of the open batch
   Now now;                           // of the open batch
-  std::vector<char> scratch;         // one record, put together before it is copied in
+  std::vector<char> scratch;         // a record of several pages, put together before it is copied in
   std::uint32_t batch_records = 0;   // since the last commit
   std::vector<std::uint32_t> stash;  // pages taken from the pool, not used yet
   std::vector<std::uint32_t> freed;  // pages to retire at the commit
@@ -160,6 +160,8 @@ class Directory {
   void free_page(WorkerState& worker, std::uint32_t page);
   void write_bytes(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
                    std::string_view value);
+  void write_run(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
+                 std::string_view value);
 
   // compaction.cpp
   void free_emptied(WorkerState& worker);
@@ -177,8 +179,11 @@ class Directory {
   Engine& engine_;
   const Segment& segment_;
   KeyIndex index_;
-  std::uint32_t cold_dirty_ = 2;     // commits that must still write the cold words
-  std::uint64_t live_physical_ = 0;  // bytes of live records with their headers
+  void know_limits();
+
+  std::uint64_t max_pair_bytes_ = 0;  // key and value together, by quotas and by the engine
+  std::uint32_t cold_dirty_ = 2;      // commits that must still write the cold words
+  std::uint64_t live_physical_ = 0;   // bytes of live records with their headers
   std::uint32_t record_pages_ = 0;
   std::vector<std::uint32_t> emptied_;    // sealed pages without live records, to be freed
   std::uint32_t sweep_page_ = kMaxPages;  // where the search for sparse neighbours goes on

@@ -29,9 +29,7 @@ constexpr std::uint64_t kClockJumpNs = 1'000'000'000;
 std::optional<DropCause> Directory::judge_lengths(std::uint64_t key_bytes, std::uint64_t value_bytes) const {
   if (key_bytes > now.max_key_bytes) return DropCause::key_too_long;
   if (value_bytes > now.max_value_bytes) return DropCause::value_too_long;
-  const auto both_over = [&](std::uint64_t max) { return key_bytes > max || value_bytes > max - key_bytes; };
-  if (both_over(now.max_total_bytes) || both_over(now.max_bytes_per_key) ||
-      both_over(segment().geometry().max_record_bytes())) {
+  if (key_bytes > max_pair_bytes_ || value_bytes > max_pair_bytes_ - key_bytes) {
     return DropCause::record_too_large;
   }
   if (now.max_keys == 0) return DropCause::too_many_keys;
@@ -175,30 +173,49 @@ void Directory::write_record(WorkerState& worker, Key& key, std::string_view val
   verdict = {true, DropCause::stopped, header.seq, header.time_ns};
 }
 
-/// Header, key and value as one span of words, over the pages of a run where it is one.
+/// Header, key and value as one span of words.
 void Directory::write_bytes(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
                             std::string_view value) {
   const std::size_t bytes = sizeof header + key.size() + value.size();
+  Word* to = segment().page(ref_page(at)) + ref_offset(at) / 8;
+  if (bytes > segment().geometry().page_bytes) return write_run(worker, at, header, key, value);
+  copy_in(to, &header, sizeof header);
+  to += sizeof header / 8;
+  const std::size_t rest = key.size() % 8;
+  const std::size_t whole = key.size() - rest;
+  copy_in(to, key.data(), whole);
+  to += whole / 8;
+  if (rest > 0) {  // a word of the key's end and the value's beginning
+    const std::size_t taken = std::min(value.size(), 8 - rest);
+    char joint[8] = {};
+    std::memcpy(joint, key.data() + whole, rest);
+    std::memcpy(joint + rest, value.data(), taken);
+    copy_in(to++, joint, 8);
+    value.remove_prefix(taken);
+  }
+  copy_in(to, value.data(), value.size());
+}
+
+/// The same over the pages of a run.
+void Directory::write_run(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
+                          std::string_view value) {
+  const std::size_t bytes = sizeof header + key.size() + value.size();
   const std::size_t page_bytes = segment().geometry().page_bytes;
   std::vector<char>& scratch = worker.scratch;
-  if (bytes > scratch.size()) scratch.resize(bytes);
+  scratch.resize(bytes);
   std::memcpy(scratch.data(), &header, sizeof header);
   std::memcpy(scratch.data() + sizeof header, key.data(), key.size());
   std::memcpy(scratch.data() + sizeof header + key.size(), value.data(), value.size());
   std::uint32_t page = ref_page(at);
-  Word* to = segment().page(page) + ref_offset(at) / 8;
-  for (std::size_t done = 0; done < bytes;) {
+  for (std::size_t done = 0;;) {
     const std::size_t part = std::min(bytes - done, page_bytes);
-    copy_in(to, scratch.data() + done, part);
+    copy_in(segment().page(page), scratch.data() + done, part);
     done += part;
     if (done == bytes) break;
     page = ref_page(load_relaxed(&segment().line(page).next));
-    to = segment().page(page);
   }
-  if (scratch.size() > page_bytes) {  // a large record's buffer is not kept
-    scratch.resize(page_bytes);
-    scratch.shrink_to_fit();
-  }
+  scratch.clear();  // so large a buffer is not kept
+  scratch.shrink_to_fit();
 }
 
 }  // namespace mayfly::shm

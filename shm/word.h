@@ -53,13 +53,20 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
 /// Copies private bytes into shared words; the last word is padded with zeros.
 inline void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
   const char* source = static_cast<const char*>(from);
-  const std::size_t tail = bytes % 8;
-  for (const char* const end = source + (bytes - tail); source != end; source += 8, ++to) {
+  const auto word_at = [&](std::size_t i) {
     Word word;
-    std::memcpy(&word, source, 8);
-    store_release(to, word MAYFLY_PASS_SITE);
+    std::memcpy(&word, source + i * 8, 8);
+    return word;
+  };
+  std::size_t words = bytes / 8;
+  for (; words >= 4; words -= 4, source += 32, to += 4) {
+    store_release(to, word_at(0) MAYFLY_PASS_SITE);
+    store_release(to + 1, word_at(1) MAYFLY_PASS_SITE);
+    store_release(to + 2, word_at(2) MAYFLY_PASS_SITE);
+    store_release(to + 3, word_at(3) MAYFLY_PASS_SITE);
   }
-  if (tail > 0) {
+  for (; words > 0; --words, source += 8, ++to) store_release(to, word_at(0) MAYFLY_PASS_SITE);
+  if (const std::size_t tail = bytes % 8; tail > 0) {
     Word word = 0;
     std::memcpy(&word, source, tail);
     store_release(to, word MAYFLY_PASS_SITE);

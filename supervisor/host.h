@@ -20,8 +20,8 @@ struct HostIdentity {
 std::string local_server_name();
 
 /// Reads name and key of `config` (empty: none) where it has them. A missing name is the host
-/// name; a missing key is the one in `key_path`, made at random (0600) on first use.
-/// Errors: invalid (with file:line), untrusted (a key that others can read), io.
+/// name; a missing key is the one in `key_path`. A key file that does not exist is made (0600, random).
+/// Errors: invalid (with file:line; a weak key), untrusted (a key that others can read), io.
 shm::Result<HostIdentity> load_host_identity(const std::string& config, const std::string& key_path);
 
 }  // namespace mayfly::supervisor

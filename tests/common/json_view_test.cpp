@@ -27,6 +27,17 @@ TEST(JsonView, Records) {
             R"({"key":"pid","value":"123","seq":98,"time":"2026-11-21T10:00:00.000000001Z","age_ms":12})");
 }
 
+TEST(JsonView, AStatusIsStaleFromItsAgeOn) {
+  const auto is_stale = [](std::uint64_t age_ns, std::uint64_t after_seconds) {
+    std::string out;
+    append_status_record(out, record("pid", "123"), 5'000'000 + age_ns, after_seconds);
+    return ordered_json::parse(out).value("stale", false);
+  };
+  EXPECT_FALSE(is_stale(59'999'999'999, 60));
+  EXPECT_TRUE(is_stale(60'000'000'000, 60));
+  EXPECT_FALSE(is_stale(~0ull >> 1, 0)) << "0: never";
+}
+
 TEST(JsonView, BytesThatAreNoTextHaveATwin) {
   std::string out;
   append_log_record(out, record("k\xff", std::string_view("\0\xfe\\", 3)));

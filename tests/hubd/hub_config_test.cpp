@@ -175,7 +175,7 @@ TEST(HubConfig, RightsToUnknownServersAreOnlyWarnedOf) {
   EXPECT_THAT(config.value().warnings[0], StartsWith("f:1:"));
 }
 
-TEST(Servable, OnlyWhatThisVersionServesSafely) {
+TEST(Servable, BeyondLoopbackOnlyWithUsersAndTlsOrBehindAProxy) {
   HubConfig config;
   const ListenAddress local, open{"0.0.0.0", 4000};
   EXPECT_TRUE(check_servable(config, local).ok());
@@ -183,12 +183,16 @@ TEST(Servable, OnlyWhatThisVersionServesSafely) {
   const HubConfig from_file = parse("listen: 0.0.0.0:4000\n").value();
   EXPECT_THAT(check_servable(from_file, from_file.listen).error().text,
               StartsWith("f:1:9: listening on 0.0.0.0:4000"));
+  config.tls = TlsFiles{"f:1:6: ", "c", "k"};
+  EXPECT_THAT(check_servable(config, open).error().text, HasSubstr("needs `users`"));
+  EXPECT_TRUE(check_servable(config, local).ok());
   config.users.push_back({"ada", "$y$", {}});
-  EXPECT_THAT(check_servable(config, open).error().text, HasSubstr("neither logins nor TLS"));
+  EXPECT_TRUE(check_servable(config, open).ok());
+  config.tls.reset();
+  EXPECT_TRUE(check_servable(config, local).ok());
+  EXPECT_THAT(check_servable(config, open).error().text, HasSubstr("in the clear"));
   config.behind_proxy = true;
   EXPECT_TRUE(check_servable(config, open).ok());
-  config.tls = TlsFiles{"f:1:6: ", "c", "k"};
-  EXPECT_THAT(check_servable(config, local).error().text, HasSubstr("does not serve TLS"));
 }
 
 struct Refusal {

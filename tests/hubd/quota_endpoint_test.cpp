@@ -159,7 +159,7 @@ TEST_F(QuotaEndpointTest, WrongKeysAreLimitedForEachServer) {
 }
 
 TEST_F(QuotaEndpointTest, OtherPathsAndMethods) {
-  EXPECT_EQ(get("/").status, 404);
+  EXPECT_EQ(get("/nothing").status, 404);
   EXPECT_EQ(get("/mayfly/v1/quotas", kHeader).status, 404);
   EXPECT_EQ(get("/mayfly/v1/quotas/", kHeader).status, 404);
   EXPECT_EQ(get("/mayfly/v1/quotas/web-1/x", kHeader).status, 404);

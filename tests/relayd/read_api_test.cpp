@@ -118,7 +118,6 @@ TEST_F(ReadApiTest, LogsAsText) {
 
 TEST_F(ReadApiTest, ErrorsAreProblems) {
   const std::vector<std::tuple<std::string, int, std::string>> cases = {
-      {"/", 404, "no_such_path"},
       {"/api/v1", 404, "no_such_path"},
       {"/api/v1/logs", 404, "no_such_path"},
       {"/api/v1/logs/demo/a/b", 404, "no_such_path"},

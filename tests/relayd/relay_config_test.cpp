@@ -36,11 +36,11 @@ class RelayConfigTest : public ::testing::Test {
 
 TEST_F(RelayConfigTest, EverythingFollowsFromTheHub) {
   const auto config =
-      load("name: web-1\napi_key: secret\nhub_url: https://hub.example/base/\nhosts: [a.example]\n");
+      load("name: web-1\napi_key: open-sesame\nhub_url: https://hub.example/base/\nhosts: [a.example]\n");
   ASSERT_TRUE(config.ok()) << config.error().text;
   EXPECT_EQ(config.value().quota_url, "https://hub.example/base/mayfly/v1/quotas/web-1");
   EXPECT_EQ(config.value().tunnel_url, "https://hub.example/base/7ZSFUKGV");
-  EXPECT_EQ(config.value().api_key, "secret");
+  EXPECT_EQ(config.value().api_key, "open-sesame");
   EXPECT_EQ(config.value().hosts, std::vector<std::string>{"a.example"});
   EXPECT_EQ(config.value().listen->port, 4719);
 }
@@ -69,7 +69,10 @@ TEST_F(RelayConfigTest, WrongFilesAreRefusedWithTheirPlace) {
       {"name: x\nsocket_mode: rw\n", ":2:"},
       {"name: x\nsocket_group: no-such-group-here\n", ":2:"},
       {"name: x\napi_key: \"a b\"\n", ":2:"},
-      {"name: x\napi_key: a\nquota_url: http://hub.example/q\n", "https"},
+      {"name: x\napi_key: aBc7\nquota_url: http://hub.example/q\n", "https"},
+      {"name: x\napi_key: aBc7\ntunnel_url: http://hub.example/7ZSFUKGV\n", "https"},
+      {"name: x\napi_key: \"\"\n", ":2:"},
+      {"name: x\napi_key: secretpassword\n", ":2:10: this key is one that everybody tries first"},
   };
   for (const auto& [text, expected] : cases) {
     const auto config = load(text);
@@ -79,19 +82,33 @@ TEST_F(RelayConfigTest, WrongFilesAreRefusedWithTheirPlace) {
 }
 
 TEST_F(RelayConfigTest, KeysThatOthersCanReadAreRefused) {
-  EXPECT_FALSE(load("name: x\napi_key: secret\n", true).ok());
+  EXPECT_FALSE(load("name: x\napi_key: open-sesame\n", true).ok());
   EXPECT_TRUE(load("name: x\n", true).ok());
   RelayFlags flags;
   flags.name = "x";
-  flags.api_key_file = file("key", "secret\n", true);
+  flags.api_key_file = file("key", "open-sesame\n", true);
   EXPECT_FALSE(load_relay_config(flags).ok());
-  flags.api_key_file = file("key2", "secret\n");
+  flags.api_key_file = file("key2", "open-sesame\n");
   ASSERT_TRUE(load_relay_config(flags).ok());
-  EXPECT_EQ(load_relay_config(flags).value().api_key, "secret");
+  EXPECT_EQ(load_relay_config(flags).value().api_key, "open-sesame");
   flags.api_key_file = file("key3", "\n");
   EXPECT_FALSE(load_relay_config(flags).ok());
-  flags.api_key_file = directory_ + "/none";
-  EXPECT_FALSE(load_relay_config(flags).ok());
+  flags.api_key_file = file("key4", "secretpassword\n");
+  EXPECT_EQ(load_relay_config(flags).error().code, shm::Errc::invalid);
+}
+
+TEST_F(RelayConfigTest, AKeyThatIsAbsentIsMade) {
+  const std::string path = directory_ + "/new.key";
+  const auto first = load("name: x\napi_key_file: " + path + "\n");
+  ASSERT_TRUE(first.ok()) << first.error().text;
+  EXPECT_EQ(first.value().api_key.size(), 64u);
+  EXPECT_EQ(first.value().made_key_file, path);
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms(0600));
+  const auto second = load("name: x\napi_key_file: " + path + "\n");
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(second.value().api_key, first.value().api_key);
+  EXPECT_TRUE(second.value().made_key_file.empty());
+  EXPECT_FALSE(load("name: x\napi_key_file: " + directory_ + "/none/key\n").ok());
 }
 
 TEST_F(RelayConfigTest, FlagsComeFirst) {

@@ -1,10 +1,10 @@
-#include "relayd/request_target.h"
+#include "common/request_target.h"
 
 #include <algorithm>
 
 #include "common/text.h"
 
-namespace mayfly::relayd {
+namespace mayfly {
 namespace {
 
 shm::Error invalid_target(const std::string& text) { return {shm::Errc::invalid, text}; }
@@ -39,6 +39,12 @@ shm::Status read_parameters(std::string_view text, char separator, bool plus_is_
 }
 
 }  // namespace
+
+shm::Result<std::vector<std::pair<std::string, std::string>>> parse_form(std::string_view body) {
+  RequestTarget fields;
+  if (auto read = read_parameters(body, '&', true, fields); !read.ok()) return read.error();
+  return std::move(fields.parameters);
+}
 
 const std::string* RequestTarget::parameter(std::string_view name) const {
   for (const auto& [key, value] : parameters) {
@@ -95,4 +101,4 @@ shm::Result<std::optional<std::string>> requested_key(const RequestTarget& targe
   return key;
 }
 
-}  // namespace mayfly::relayd
+}  // namespace mayfly

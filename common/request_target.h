@@ -10,7 +10,7 @@
 #include "common/http_message.h"
 #include "shm/result.h"
 
-namespace mayfly::relayd {
+namespace mayfly {
 
 /// Parameters come from the query (`?last=5&grep=x`, where `+` is a blank) and from the end of the
 /// path (`;last=5;grep=x`, where it is not), since some relays drop query strings.
@@ -27,8 +27,11 @@ struct RequestTarget {
 /// Errors (invalid): a `%` without two hex digits, a parameter given twice.
 shm::Result<RequestTarget> parse_request_target(const HttpRequest& request);
 
+/// The fields of an application/x-www-form-urlencoded body. Errors as above.
+shm::Result<std::vector<std::pair<std::string, std::string>>> parse_form(std::string_view body);
+
 /// The key that the request names: the path segment at `index`, else `key` or `key_b64`. Nothing:
 /// none is named. Errors (invalid): named twice, or not base64.
 shm::Result<std::optional<std::string>> requested_key(const RequestTarget& target, std::size_t index);
 
-}  // namespace mayfly::relayd
+}  // namespace mayfly
