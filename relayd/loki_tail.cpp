@@ -16,13 +16,14 @@ constexpr std::size_t kEntryOverhead = 256;        // of a held entry's labels
 // New directories are looked for at this pace, and what waits is looked after at the other.
 constexpr std::chrono::milliseconds kSlowTick{1000};
 constexpr std::chrono::milliseconds kFastTick{20};
+constexpr std::uint64_t kSignOfLifeMs = 15'000;
 
 std::size_t held_size(const loki::Entry& entry) { return entry.line.size() + kEntryOverhead; }
 
 }  // namespace
 
 LokiTail::LokiTail(const Parts& parts, ReadScope scope, loki::TailQuestion question,
-                   std::unique_ptr<LokiTailOutput> output, std::function<void()> on_gone)
+                   std::unique_ptr<loki::TailOutput> output, std::function<void()> on_gone)
     : parts_(parts),
       scope_(std::move(scope)),
       question_(std::move(question)),
@@ -68,7 +69,7 @@ void LokiTail::begin(const LokiLogAnswer& history, const LokiTailPlaces& places)
     }
     follow(directory, start);
   }
-  looked_ms_ = uv_now(parts_.loop);
+  looked_ms_ = sent_ms_ = uv_now(parts_.loop);
   look_for_directories();
   if (is_open()) set_pace();
 }
@@ -144,6 +145,10 @@ void LokiTail::tick() {
   }
   move_due();
   flush();
+  if (output_ && now_ms - sent_ms_ >= kSignOfLifeMs) {
+    sent_ms_ = now_ms;
+    output_->keep_alive();
+  }
   if (output_ && !stalled_.empty() && output_->queued() + held_bytes_ <= most_held() / 4) {
     for (const auto& go_on : std::exchange(stalled_, {})) go_on();
   }
@@ -183,6 +188,7 @@ void LokiTail::flush() {
     for (const auto& entry : entries) held_bytes_ -= held_size(entry);
     streams.push_back({labels, std::move(entries)});
   }
+  sent_ms_ = uv_now(parts_.loop);
   output_->send(loki::tail_frame_json(streams, std::exchange(dropped_, {})));
 }
 

@@ -12,10 +12,10 @@
 
 #include "common/loki_answer.h"
 #include "common/loki_request.h"
+#include "common/loki_tail_output.h"
 #include "common/loop_timer.h"
 #include "relayd/follow_hub.h"
 #include "relayd/loki_logs.h"
-#include "relayd/loki_tail_output.h"
 #include "relayd/segment_access.h"
 
 namespace mayfly::relayd {
@@ -40,7 +40,7 @@ class LokiTail : public std::enable_shared_from_this<LokiTail> {
 
   /// `on_gone` is called once, from the loop, when the reader is gone; not after end().
   LokiTail(const Parts& parts, ReadScope scope, loki::TailQuestion question,
-           std::unique_ptr<LokiTailOutput> output, std::function<void()> on_gone);
+           std::unique_ptr<loki::TailOutput> output, std::function<void()> on_gone);
   ~LokiTail();
   LokiTail(const LokiTail&) = delete;
   LokiTail& operator=(const LokiTail&) = delete;
@@ -76,9 +76,10 @@ class LokiTail : public std::enable_shared_from_this<LokiTail> {
   Parts parts_;
   ReadScope scope_;
   loki::TailQuestion question_;
-  std::unique_ptr<LokiTailOutput> output_;
+  std::unique_ptr<loki::TailOutput> output_;
   LoopTimer timer_;
   std::uint64_t looked_ms_ = 0;
+  std::uint64_t sent_ms_ = 0;
   bool began_ = false;
   bool gone_ = false;
   std::function<void()> on_gone_;

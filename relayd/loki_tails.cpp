@@ -34,7 +34,7 @@ void LokiTails::open(const HttpRequest& request, const ResponseWriterPtr& respon
     return loki::send_error(
         *response, 429, "max concurrent tail requests limit exceeded (" + std::to_string(kLokiTails) + ")");
   }
-  auto output = open_tail_output(request, response);
+  auto output = loki::open_tail_output(request, response);
   if (output == nullptr) return;
   const auto place = std::make_shared<std::weak_ptr<LokiTail>>();
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
