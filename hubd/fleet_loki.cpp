@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -36,12 +37,13 @@ struct FleetLoki::Run {
 namespace {
 
 constexpr std::size_t kMaxProblemText = 200;
+constexpr std::size_t kMaxNamedServers = 10;
 
 /// What a host said instead of an answer, or why it said nothing.
-std::string problem_of(const LokiHostPart& part) {
-  if (part.status == 0) return part.server + ": " + part.problem;
-  std::string text = part.body.substr(0, std::min(part.body.find('\n'), kMaxProblemText));
-  return part.server + ": " + (text.empty() ? "status " + std::to_string(part.status) : text);
+std::string reason_for(const LokiHostPart& part) {
+  if (part.status == 0) return part.problem;
+  const std::string text = part.body.substr(0, std::min(part.body.find('\n'), kMaxProblemText));
+  return text.empty() ? "status " + std::to_string(part.status) : text;
 }
 
 /// The answers, where they belong.
@@ -53,12 +55,24 @@ void take_answers(std::vector<LokiHostPart>& parts, std::vector<HostAnswer> answ
   }
 }
 
+/// One line a reason: "left out (not_connected): db-1, web-2 and 7 more".
 loki::Warnings warnings_of(const std::vector<LokiHostPart>& parts) {
-  std::set<std::string> problems;
+  std::map<std::string, std::set<std::string>> left_out;
   for (const auto& part : parts) {
-    if (part.status != 200) problems.insert("left out " + problem_of(part));
+    if (part.status != 200) left_out[reason_for(part)].insert(part.server);
   }
-  return {problems.begin(), problems.end()};
+  loki::Warnings warnings;
+  for (const auto& [reason, servers] : left_out) {
+    std::string line = "left out (" + reason + "):";
+    std::size_t named = 0;
+    for (const auto& server : servers) {
+      if (named == kMaxNamedServers) break;
+      line += (named++ == 0 ? " " : ", ") + server;
+    }
+    if (named < servers.size()) line += " and " + std::to_string(servers.size() - named) + " more";
+    if (warnings.size() < kMaxNamedServers) warnings.push_back(std::move(line));
+  }
+  return warnings;
 }
 
 /// The error to answer with, where there is nothing else: no host answered, and one said why.
@@ -141,7 +155,7 @@ void FleetLoki::answer_logs(const Call& call, const loki::Question& question) {
           if (part.status != 200) continue;
           auto streams = read_host_streams(part);
           if (!streams) {
-            warnings.push_back("left out " + part.server + ": a malformed answer");
+            warnings.push_back(malformed_answer(part));
             continue;
           }
           if (streams->cut) warnings.push_back(part.server + " has more than it could send at once");
@@ -207,7 +221,8 @@ void FleetLoki::ask(const std::shared_ptr<Run>& state) {
             take_answers(state->parts, std::move(answers));
             if (const LokiHostPart* refusal = refusal_of(state->parts)) {
               const bool own = refusal->status == 400 || refusal->status == 429 || refusal->status == 504;
-              return loki::send_error(*state->response, own ? refusal->status : 502, problem_of(*refusal));
+              return loki::send_error(*state->response, own ? refusal->status : 502,
+                                      refusal->server + ": " + reason_for(*refusal));
             }
             run_in_background(
                 loop, [state] { state->made.emplace(state->merge(state->parts, warnings_of(state->parts))); },

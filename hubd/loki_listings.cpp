@@ -7,10 +7,6 @@
 namespace mayfly::hubd {
 namespace {
 
-std::string cannot_be_read(const LokiHostPart& part) {
-  return "left out " + part.server + ": a malformed answer";
-}
-
 std::string merge_names(const loki::Target& target, const std::vector<LokiHostPart>& parts,
                         loki::Warnings warnings) {
   const bool of_labels = target.endpoint == loki::Endpoint::labels;
@@ -19,7 +15,7 @@ std::string merge_names(const loki::Target& target, const std::vector<LokiHostPa
     if (part.status != 200) continue;
     auto own = read_host_names(part);
     if (!own) {
-      warnings.push_back(cannot_be_read(part));
+      warnings.push_back(malformed_answer(part));
       continue;
     }
     if (of_labels && !own->empty()) names.emplace(kServerLabel);
@@ -37,7 +33,7 @@ std::string merge_series(const std::vector<LokiHostPart>& parts, loki::Warnings 
     if (part.status != 200) continue;
     auto own = read_host_series(part);
     if (!own) {
-      warnings.push_back(cannot_be_read(part));
+      warnings.push_back(malformed_answer(part));
       continue;
     }
     std::move(own->begin(), own->end(), std::inserter(series, series.end()));

@@ -224,6 +224,10 @@ bool add_host_stats(const LokiHostPart& part, LokiIndexSums& sums) {
   return true;
 }
 
+std::string malformed_answer(const LokiHostPart& part) {
+  return "left out (malformed answer): " + part.server;
+}
+
 MergedStreams merge_streams(std::vector<LokiHostStreams> hosts, std::uint64_t limit, bool forward,
                             std::uint64_t interval_ns) {
   const auto comes_first = [forward](std::uint64_t a, std::uint64_t b) { return forward ? a < b : a > b; };

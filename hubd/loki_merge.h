@@ -54,6 +54,9 @@ struct LokiIndexSums {
 };
 bool add_host_stats(const LokiHostPart& part, LokiIndexSums& sums);
 
+/// The warning of a part that cannot be read.
+std::string malformed_answer(const LokiHostPart& part);
+
 struct MergedStreams {
   std::vector<loki::Stream> streams;
   std::uint64_t entries = 0;

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxFleetCells = 4 * logql::kMaxCells;
 
-std::string malformed(const LokiHostPart& part) { return part.server + ": a malformed answer"; }
-
 void add_point(std::optional<double>& sum, const std::optional<double>& value) {
   if (value) sum = sum.value_or(0) + *value;
 }
@@ -37,7 +35,7 @@ shm::Result<logql::Value> evaluate_parts(const loki::Question& question, std::si
     if (part.status != 200) continue;
     auto matrix = question.instant ? read_host_vector(part) : read_host_matrix(part, question.grid);
     if (!matrix) {
-      problems.push_back(malformed(part));
+      problems.push_back(malformed_answer(part));
       continue;
     }
     cells += matrix->size() * question.grid.points;
@@ -66,7 +64,7 @@ logql::Matrix sum_volumes(const loki::VolumeQuestion& question, bool ranged,
     if (part.status != 200) continue;
     auto matrix = ranged ? read_host_matrix(part, question.grid) : read_host_vector(part);
     if (!matrix) {
-      problems.push_back(malformed(part));
+      problems.push_back(malformed_answer(part));
       continue;
     }
     std::vector<std::optional<double>> most(points);

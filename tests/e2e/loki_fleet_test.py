@@ -173,7 +173,7 @@ class HostsThatComeAndGo(unittest.TestCase):
             wait_for("the loss to be known", lambda: loki.get("label/server/values") == ["web-1"])
             answer = loki.ask("query_range", {"query": '{kind="log"}'}).json()
             self.assertEqual({entry.server for entry in entries_of(answer["data"]["result"])}, {"web-1"})
-            self.assertEqual(answer["warnings"], ["left out web-2: not_connected"])
+            self.assertEqual(answer["warnings"], ["left out (not_connected): under-test, web-2"])
 
 
 if __name__ == "__main__":
