@@ -78,4 +78,7 @@ using LeafSource = std::function<shm::Result<Matrix>(const RangeAggregation& ran
 /// Errors: of the leaves; invalid: the operands do not fit.
 shm::Result<Value> evaluate(const Expr& expr, const Grid& grid, const LeafSource& leaves);
 
+/// Errors (no_space): more than kMaxSeries.
+shm::Result<Value> check_series(Value value);
+
 }  // namespace mayfly::logql

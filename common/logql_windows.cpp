@@ -17,6 +17,17 @@ shm::Result<Grid> make_grid(std::int64_t start_ns, std::int64_t end_ns, std::int
   return grid;
 }
 
+shm::Result<Value> check_series(Value value) {
+  const auto* matrix = std::get_if<Matrix>(&value);
+  if (matrix == nullptr || matrix->size() <= kMaxSeries) return value;
+  return shm::Error{
+      shm::Errc::no_space,
+      "maximum number of series (" + std::to_string(kMaxSeries) +
+          ") reached for a single query; consider reducing query cardinality by adding more specific "
+          "stream selectors, reducing the time range, or aggregating results with functions like sum, "
+          "count or topk"};
+}
+
 WindowCounter::WindowCounter(const Grid& grid, const RangeAggregation& range)
     : grid_(grid), op_(range.op), range_ns_(range.range_ns), offset_ns_(range.offset_ns) {}
 

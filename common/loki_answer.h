@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,9 @@ std::string value_json(const logql::Value& value, const logql::Grid& grid, bool 
 std::string names_json(const std::vector<std::string>& names, const Warnings& warnings);
 /// {"status":"success","data":[{"a":"b"}]}
 std::string series_json(const std::vector<Labels>& series, const Warnings& warnings);
+
+std::string index_stats_json(std::uint64_t streams, std::uint64_t chunks, std::uint64_t entries,
+                             std::uint64_t bytes);
 
 /// {"streams":[...],"dropped_entries":null}: one message of a tail.
 struct DroppedEntries {

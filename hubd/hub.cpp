@@ -36,6 +36,7 @@ Hub::Hub(uv_loop_t* loop, HubOptions options)
       quotas_(loop, metrics_),
       fleet_(loop, links_, metrics_),
       search_(fleet_),
+      loki_(fleet_),
       scraper_(fleet_),
       gate_(loop, links_, sessions_, metrics_, audit_),
       login_(loop, sessions_, metrics_, audit_, [this] { gate_.look_again(); }),

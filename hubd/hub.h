@@ -14,6 +14,7 @@
 #include "hubd/audit_log.h"
 #include "hubd/file_watch.h"
 #include "hubd/fleet.h"
+#include "hubd/fleet_loki.h"
 #include "hubd/fleet_search.h"
 #include "hubd/gate.h"
 #include "hubd/host_links.h"
@@ -89,6 +90,7 @@ class Hub {
   QuotaEndpoint quotas_;
   Fleet fleet_;
   FleetSearch search_;
+  FleetLoki loki_;
   ScraperApi scraper_;
   Gate gate_;
   Login login_;

@@ -25,6 +25,11 @@ void Hub::add_routes() {
                           const ReaderPtr& reader) { search_.handle(request, response, reader); };
   gate_.add(std::move(search));
 
+  Route loki{.path = std::string(loki::kRoot), .and_below = true, .takes_posts = true};
+  loki.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
+                        const ReaderPtr& reader) { loki_.handle(request, response, reader); };
+  gate_.add(std::move(loki));
+
   Route scraper{
       .path = "/scraper/", .and_below = true, .surface = Route::Surface::programs, .counted = false};
   scraper.handler = [this](const HttpRequest& request, const ResponseWriterPtr& response,
@@ -86,7 +91,7 @@ void Hub::handle(HttpRequest request, ResponseWriterPtr response) {
   }
   const bool reads = request.method == "GET" || request.is_head();
   if (reads && request.path == "/healthz") return answer_text(*response, "ok\n");
-  if (reads && request.path == "/readyz") {
+  if (reads && (request.path == "/readyz" || request.path == "/ready")) {
     return answer_text(*response, metrics_.configuration_ok
                                       ? "ready\n"
                                       : "ready; the changed file was refused, what was in force stays\n");

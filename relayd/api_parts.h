@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kSnapshotBytes = 1 << 20;
 
 /// Everything outlives the handlers. One loop thread.
 struct ApiParts {
+  uv_loop_t* loop;
   SegmentAccess segment;
   SliceRunner& slices;
   FollowHub& follow;

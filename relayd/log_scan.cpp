@@ -7,7 +7,7 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr std::uint64_t kScanSliceBytes = 128 << 10;
-constexpr std::size_t kMaxQueuedBytes = 256 << 10;
+constexpr std::size_t kScanQueueBytes = 256 << 10;
 constexpr std::size_t kScanResumeBelow = 64 << 10;
 
 struct Scan : std::enable_shared_from_this<Scan> {
@@ -62,15 +62,15 @@ struct Scan : std::enable_shared_from_this<Scan> {
       if (query.matches(record)) {
         append_stream_record(out, format, SharedRecord(record, shm::Kind::log, 0), {});
       }
-      return out.size() < kMaxQueuedBytes;
+      return out.size() < kScanQueueBytes;
     };
     shm::ReadLimits limits;
     limits.until_seq = until_seq;
     limits.max_bytes = kScanSliceBytes;
     const shm::ReadResult result = reader->read(*directory, cursor, limits, sink);
     response->write(out);
-    if (result.reached_end && out.size() < kMaxQueuedBytes) return finish();
-    if (response->queued() <= kMaxQueuedBytes) return true;
+    if (result.reached_end && out.size() < kScanQueueBytes) return finish();
+    if (response->queued() <= kScanQueueBytes) return true;
     response->on_drain(kScanResumeBelow, [self = shared_from_this()] { self->schedule(); });
     return false;
   }

@@ -30,7 +30,10 @@ bool is_single(const RequestTarget& target, std::string_view name) {
 
 }  // namespace
 
-void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) const {
+void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) {
+  auto scope = ReadScope::of(request);
+  if (!scope.ok()) return send_bad_request(*response, scope.error());
+  if (loki::is_loki_path(request.path)) return loki_.handle(request, response, scope.value());
   if (request.method != "GET" && request.method != "HEAD") {
     return send_problem(*response, 405, "method_not_allowed", "reading is done with GET",
                         {{"Allow", "GET, HEAD"}});
@@ -38,15 +41,13 @@ void ReadApi::handle(HttpRequest request, ResponseWriterPtr response) const {
   if (is_page_path(request)) return answer_page(request, *response);
   auto target = parse_request_target(request);
   if (!target.ok()) return send_bad_request(*response, target.error());
-  auto scope = ReadScope::of(request);
-  if (!scope.ok()) return send_bad_request(*response, scope.error());
   route({std::move(request), std::move(target.value()), std::move(response), std::move(scope.value())});
 }
 
 void ReadApi::route(ApiCall call) const {
   const RequestTarget& target = call.target;
   if (is_single(target, "metrics")) return answer_metrics(call);
-  if (is_single(target, "readyz")) return answer_ready(call);
+  if (is_single(target, "readyz") || is_single(target, "ready")) return answer_ready(call);
   if (is_single(target, "healthz")) {
     return call.response->send(200, data_headers("text/plain; charset=utf-8"), "ok\n");
   }

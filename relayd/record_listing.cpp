@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t kAtOnceBytes = 256 << 10;
 constexpr std::size_t kListingSliceBytes = 64 << 10;
-constexpr std::size_t kMaxQueuedBytes = 256 << 10;
+constexpr std::size_t kListingQueueBytes = 256 << 10;
 
 /// The part of a listing that has not been sent.
 struct Sending : std::enable_shared_from_this<Sending> {
@@ -39,7 +39,7 @@ struct Sending : std::enable_shared_from_this<Sending> {
       response->end();
       return false;
     }
-    if (response->queued() <= kMaxQueuedBytes) return true;
+    if (response->queued() <= kListingQueueBytes) return true;
     response->on_drain(kListingSliceBytes, [self = shared_from_this()] { self->schedule(); });
     return false;
   }

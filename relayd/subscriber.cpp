@@ -5,7 +5,7 @@
 namespace mayfly::relayd {
 namespace {
 
-constexpr std::size_t kMaxQueuedBytes = 256 << 10;  // per reader, and one record
+constexpr std::size_t kSubscriberQueueBytes = 256 << 10;  // per reader, and one record
 constexpr std::size_t kReadyBelow = 64 << 10;
 constexpr std::uint64_t kKeepAliveMs = 15'000;
 constexpr std::string_view kRetry = "retry: 1000\n\n";
@@ -39,7 +39,7 @@ void Subscriber::take(const SharedRecord& shared, std::optional<std::uint32_t> n
   append_stream_record(ready_, format_, shared, cursor(shared.record().seq + 1, next_ordinal));
 }
 
-bool Subscriber::full() const { return response_->queued() + ready_.size() > kMaxQueuedBytes; }
+bool Subscriber::full() const { return response_->queued() + ready_.size() > kSubscriberQueueBytes; }
 
 void Subscriber::on_ready(std::function<void()> callback) {
   response_->on_drain(kReadyBelow, std::move(callback));
@@ -52,7 +52,7 @@ void Subscriber::flush() {
   response_->write(ready_);
   sent_ = true;
   ready_.clear();
-  if (ready_.capacity() > kMaxQueuedBytes) ready_.shrink_to_fit();
+  if (ready_.capacity() > kSubscriberQueueBytes) ready_.shrink_to_fit();
 }
 
 void Subscriber::keep_alive(std::uint64_t now_ms) {

@@ -56,8 +56,17 @@ def paths_of_directory(base: str, name: str) -> list[Path]:
             for stream, found in ((False, ways), (True, streams)) for way in found[kind]]
 
 
+LOKI = ("series", "label/directory/values", "query_range?query=%7Bkind%3D~%22.%2B%22%7D",
+        "query?query=count_over_time(%7Bkind%3D~%22.%2B%22%7D%5B1h%5D)", "index/volume?query=%7Bdirectory%3D~%22.%2B%22%7D")
+
+
+def paths_of_loki(base: str, server: str = "") -> list[Path]:
+    return [Path(f"{base}/loki/api/v1/{way}", of(server), server) for way in LOKI]
+
+
 def paths_of_server(base: str, server: str) -> list[Path]:
-    listings = [Path(f"{base}/api/v1/directories", of(server), server), Path(f"{base}/metrics", of(server), server)]
+    listings = [Path(f"{base}/api/v1/directories", of(server), server), Path(f"{base}/metrics", of(server), server),
+                *paths_of_loki(base, server)]
     return listings + [path for name in sorted(of(server)) for path in paths_of_directory(base, name)]
 
 
@@ -65,7 +74,7 @@ def paths_of_people() -> list[Path]:
     paths = [path for server in SERVERS for path in paths_of_server(f"/frontend/servers/{server}", server)]
     pages = [Path(f"/frontend/servers/{server}/", frozenset(), server) for server in SERVERS]
     return paths + pages + [Path("/api/v1/search?q=line", of(kind="log")), Path("/api/v1/servers", frozenset()),
-                            Path("/frontend/servers/", frozenset())]
+                            Path("/frontend/servers/", frozenset()), *paths_of_loki("")]
 
 
 def paths_of_programs() -> list[Path]:

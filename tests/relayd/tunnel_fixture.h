@@ -32,6 +32,9 @@ class TunnelFixture : public RelayFixture {
     if (mark != std::string::npos) request.query = target.substr(mark + 1);
     request.headers = std::move(headers);
     request.tunnelled = tunnelled;
+    return hand_over(std::move(request));
+  }
+  Answer hand_over(HttpRequest request) {
     auto response = std::make_shared<test::CapturedResponse>();
     thread_.call([&] { api_->api.handle(request, response); });
     return response;
@@ -59,7 +62,7 @@ class TunnelFixture : public RelayFixture {
           pool(loop, path, shm::system_clocks()),
           slices(loop),
           follow(loop, path, segment, slices, [](bool) {}),
-          api({SegmentAccess(segment, pool), slices, follow, [] { return nullptr; }}) {}
+          api({loop, SegmentAccess(segment, pool), slices, follow, [] { return nullptr; }}) {}
   };
   std::unique_ptr<Api> api_;
 };
