@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/http_negotiation.h"
 #include "common/json_view.h"
 #include "relayd/keys_api.h"
 #include "relayd/log_api.h"
@@ -71,7 +72,8 @@ void ReadApi::answer_directories(const ApiCall& call) const {
 }
 
 void ReadApi::answer_metrics(const ApiCall& call) const {
-  const MetricsFormat format = wanted_metrics_format(call.request.header("accept"));
+  const auto format = prefers_open_metrics(call.request.header("accept")) ? MetricsFormat::open_metrics
+                                                                          : MetricsFormat::prometheus;
   const auto text = std::make_shared<std::string>();
   const auto send = [text, format, response = call.response] {
     response->send(200, data_headers(metrics_content_type(format)), *text);

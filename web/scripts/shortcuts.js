@@ -4,7 +4,7 @@ import {element} from './dom.js';
 
 const kRows = [
   ['?', 'this help'], ['o', 'overview'], ['[  ]', 'directory before, after'], ['/', 'filter'], ['c', 'choose a key (log)'],
-  ['f  Space', 'pause, follow (log)'], ['t', 'jump to time (log)'], ['j  k  ↑  ↓', 'next, previous line'],
+  ['f  Space', 'pause, follow (log); search (servers)'], ['t', 'jump to time (log)'], ['j  k  ↑  ↓', 'next, previous line'],
   ['g  G', 'first line; last line, follow'], ['Enter', 'the whole line'], ['Esc', 'close, clear the filter'],
   ['s', 'all servers (hub)'], ['d', 'dark, light, as the system'],
 ];
