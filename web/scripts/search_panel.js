@@ -12,7 +12,7 @@ const kSpans = [['15m', 'last 15 min'], ['1h', 'last hour'], ['6h', 'last 6 h'],
 
 export class SearchPanel {
   root;
-  #pattern = element('input', {type: 'search', class: 'filter-input', placeholder: 'search all logs: RE2', autocomplete: 'off', spellcheck: 'false',
+  #pattern = element('input', {type: 'search', class: 'filter-input', placeholder: 'search all logs: error|warn', title: 'RE2 syntax', autocomplete: 'off', spellcheck: 'false',
                                'aria-label': 'Pattern'});
   #since = element('select', {'aria-label': 'How far back'}, ...kSpans.map(([value, label]) => element('option', {value}, label)));
   #note = element('p', {class: 'note', role: 'status', hidden: true});
