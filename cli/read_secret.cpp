@@ -20,8 +20,7 @@ using shm::Result;
 /// Ctrl-C would otherwise leave it without echo.
 class SilentTerminal {
  public:
-  SilentTerminal() {
-    silent_ = tcgetattr(STDIN_FILENO, &before_) == 0;
+  SilentTerminal() : silent_(tcgetattr(STDIN_FILENO, &before_) == 0) {
     if (!silent_) return;
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
@@ -36,7 +35,7 @@ class SilentTerminal {
 
  private:
   termios before_{};
-  bool silent_ = false;
+  bool silent_;
 };
 
 Result<std::string> read_one_line() {

@@ -28,6 +28,7 @@ struct HttpClientRequest {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds total_timeout{15000};
   std::size_t max_body_bytes = 8 << 20;
+  std::string ca_file;  // PEM: who may have signed the server's certificate; empty: the system's authorities
   bool names_itself = true;  // sends a User-Agent
 };
 

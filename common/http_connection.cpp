@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/dead_peer.h"
 #include "common/http_byte_stream.h"
 #include "common/http_exchange.h"
 #include "common/http_server_core.h"
@@ -11,7 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxLingerBytes = 1 << 20;  // read and thrown away after the last answer
 constexpr std::uint64_t kLingerMs = 2000;
-constexpr unsigned kKeepAliveSeconds = 60;
 
 /// "127.0.0.1" and its port out of an address.
 std::string address_text(const sockaddr_storage& address, unsigned& port) {
@@ -58,7 +58,8 @@ bool HttpConnection::accept(uv_stream_t* listener) {
   }
   if (is_tcp_) {
     uv_tcp_nodelay(&handle_.tcp, 1);
-    uv_tcp_keepalive(&handle_.tcp, 1, kKeepAliveSeconds);
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(&handle_.any, &fd) == 0) notice_dead_peer(fd);
   }
   name_peer();
   update_reading();
@@ -142,7 +143,7 @@ bool HttpConnection::wants_input() const {
   const auto stream = upgraded_.lock();
   switch (phase_) {
     case Phase::open:
-      if (body_) return body_->flowing();
+      if (body_) return body_->flowing() && parser_.starved();
       return parser_.buffered() <= options.max_head_bytes + options.max_body_bytes;
     case Phase::upgraded:
       return stream && stream->flowing();

@@ -1,11 +1,8 @@
 // One request as libcurl wants it: options and callbacks.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cctype>
 
+#include "common/dead_peer.h"
 #include "common/http_client_core.h"
 
 namespace mayfly {
@@ -14,10 +11,6 @@ namespace {
 // libcurl 7.88 puts up to 64 KiB of a body into the buffer of its head.
 constexpr std::uint64_t kLeavesWithHead = 48 << 10;
 constexpr long kUploadBufferBytes = 32 << 10;
-// A peer that is gone without a word: noticed after 10 s.
-constexpr int kKeepAliveIdleS = 6;
-constexpr int kKeepAliveIntervalS = 2;
-constexpr int kKeepAliveProbes = 2;
 constexpr long kOldestReusedS = 60;  // a connection that rested longer is not used again
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
@@ -58,11 +51,7 @@ std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* u
 }
 
 int on_new_socket(void*, curl_socket_t fd, curlsocktype) {
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveIdleS, sizeof kKeepAliveIdleS);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepAliveIntervalS, sizeof kKeepAliveIntervalS);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kKeepAliveProbes, sizeof kKeepAliveProbes);
+  notice_dead_peer(fd);
   return CURL_SOCKOPT_OK;
 }
 
@@ -97,6 +86,7 @@ void set_up_transfer(HttpTransfer& transfer, const HttpClientRequest& request) {
   curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, kOldestReusedS);
   if (request.names_itself) curl_easy_setopt(easy, CURLOPT_USERAGENT, "mayfly/" MAYFLY_VERSION);
   if (is_loopback_url(request.url)) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  if (!request.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

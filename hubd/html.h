@@ -13,8 +13,8 @@ namespace mayfly::hubd {
 class Markup {
  public:
   template <std::size_t N>
-  consteval Markup(const char (&literal)[N])
-      : text_(literal, N - 1) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  consteval Markup(const char (&literal)[N]) : text_(literal, N - 1) {}
   constexpr std::string_view text() const { return text_; }
 
  private:

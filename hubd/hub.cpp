@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hubd/quota_book.h"
+#include "shm/clock.h"
 
 namespace mayfly::hubd {
 namespace {
@@ -57,6 +58,10 @@ Result<std::unique_ptr<Hub>> Hub::start(uv_loop_t* loop, HubOptions options) {
   Result<HubConfig> config = hub->load();
   if (!config.ok()) return Error{Errc::invalid, config.error().text};
   if (Status applied = hub->apply(std::move(config.value())); !applied.ok()) return applied.error();
+  AuditEntry started;
+  started.event = AuditEntry::Event::started;
+  started.first_ns = shm::system_clocks().wall_ns();
+  hub->audit_.add(std::move(started));
   return hub;
 }
 

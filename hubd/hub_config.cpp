@@ -62,6 +62,19 @@ void read_section(YamlMap& map, std::string_view key, HubConfig& config,
   if (const std::vector<YamlValue>* items = map.list(key)) map.fail(read(*items, config));
 }
 
+/// What is allowed, and may well be a mistake.
+void warn_of_openness(const YamlMap& map, HubConfig& config) {
+  if (config.behind_proxy && !config.users.empty()) {
+    config.warnings.push_back(
+        map.place("users").text() +
+        ": with `behind_proxy: true` nobody logs in; the proxy's readers have every right");
+  } else if (!config.behind_proxy && config.users.empty() && !config.hosts.empty()) {
+    config.warnings.push_back(map.place("hosts").text() +
+                              ": without `users` whoever reaches this hub, also through a proxy, may read "
+                              "everything");
+  }
+}
+
 Result<HubConfig> read_hub_config(const YamlFile& file, const std::vector<Server>& more_servers) {
   HubConfig config;
   YamlMap map(file.root, kHubTable);
@@ -76,6 +89,7 @@ Result<HubConfig> read_hub_config(const YamlFile& file, const std::vector<Server
   if (const YamlValue* tls = map.map("tls")) map.fail(read_tls(*tls, config));
   read_section(map, "directories", config, read_directories);
   if (!map.ok()) return map.status().error();
+  warn_of_openness(map, config);
   return config;
 }
 

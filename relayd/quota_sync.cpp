@@ -57,6 +57,7 @@ void QuotaSync::ask_after(milliseconds delay) { timer_.start(delay); }
 void QuotaSync::ask() {
   HttpClientRequest request;
   request.url = source_.url;
+  request.ca_file = source_.ca_file;
   request.max_body_bytes = kMaxQuotaDocumentBytes;
   request.connect_timeout = pace_.connect_timeout;
   request.total_timeout = pace_.answer_timeout;

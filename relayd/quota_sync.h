@@ -20,6 +20,7 @@ namespace mayfly::relayd {
 struct QuotaSource {
   std::string url;      // the whole address
   std::string api_key;  // sent over https, or to loopback; elsewhere nothing is fetched
+  std::string ca_file;  // empty: the system's authorities
 };
 
 struct QuotaPace {

@@ -104,7 +104,7 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
     spdlog::warn("no hub is configured: quotas stay as they are{}", rules ? "" : " (none)");
     return {};
   }
-  quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key}, QuotaPace{}, rules,
+  quotas.emplace(loop, QuotaSource{config.quota_url, config.api_key, config.hub_ca}, QuotaPace{}, rules,
                  [this](const shm::Rules& news) {
                    auto published = control->publish(news);
                    if (!published.ok() && published.error().code == shm::Errc::corrupt) {
@@ -118,8 +118,8 @@ shm::Status Relay::Parts::sync_quotas(uv_loop_t* loop) {
 
 shm::Status Relay::Parts::open_tunnel(uv_loop_t* loop) {
   if (config.tunnel_url.empty() || config.api_key.empty()) return {};
-  uplink.emplace(loop, TunnelTarget{config.tunnel_url, config.name, config.api_key}, TunnelPace{},
-                 TunnelLimits{}, [this](HttpRequest request, ResponseWriterPtr response) {
+  uplink.emplace(loop, TunnelTarget{config.tunnel_url, config.name, config.api_key, config.hub_ca},
+                 TunnelPace{}, TunnelLimits{}, [this](HttpRequest request, ResponseWriterPtr response) {
                    api.handle(std::move(request), std::move(response));
                  });
   return uplink->start();

@@ -23,6 +23,8 @@ constexpr ConfigKey kHostKeys[] = {
      "Where the tunnel goes, if elsewhere; ends in /7ZSFUKGV."},
     {"quota_url", "url", "`hub_url` + `/mayfly/v1/quotas/` + `name`",
      "The whole address of the quota document, if elsewhere."},
+    {"hub_ca", "path", "the system's authorities",
+     "PEM file: who may have signed the certificates of these three, such as a hub's own certificate."},
     {"listen", "address", "127.0.0.1:4719", "Where the read API listens; `none`: not by TCP."},
     {"listen_unix", "path", "relay.sock in the runtime directory",
      "The read API's unix socket; `none`: none."},
@@ -140,6 +142,10 @@ struct FileReader {
     url("hub_url", hub_url);
     url("tunnel_url", config.tunnel_url);
     url("quota_url", config.quota_url);
+    map.text("hub_ca", config.hub_ca);
+    if (!config.hub_ca.empty() && ::access(config.hub_ca.c_str(), R_OK) != 0) {
+      map.fail(map.place("hub_ca"), "`hub_ca` cannot be read: " + config.hub_ca);
+    }
     if (!map.ok() || config.tunnel_url.empty()) return;
     constexpr std::string_view kEnd = "/7ZSFUKGV";
     const std::string& tunnel = config.tunnel_url;

@@ -23,6 +23,7 @@ struct RelayConfig {
   std::string api_key;                                  // empty: none is sent
   std::string made_key_file;                            // the key was made just now, and is kept there
   std::string quota_url;                                // empty: nothing is fetched
+  std::string hub_ca;                                   // PEM file; empty: the system's authorities
   std::string tunnel_url;                               // empty, or no key: no tunnel
   std::optional<RelayAddress> listen = RelayAddress{};  // nothing: no TCP
   std::optional<std::string> listen_unix;               // nothing: relay.sock; empty: none

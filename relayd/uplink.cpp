@@ -24,13 +24,19 @@ struct Uplink::Answers : TunnelPosts {
   HttpClient client;
   std::string url;
   std::string api_key;
+  std::string ca_file;
   std::chrono::milliseconds connect_timeout;
   std::unordered_set<std::string> in_flight;  // ids
   std::vector<std::function<void()>> deferred;
   LoopTimer soon;
 
   Answers(uv_loop_t* loop, const TunnelTarget& target, std::chrono::milliseconds timeout)
-      : client(loop), url(target.url), api_key(target.api_key), connect_timeout(timeout), soon(loop, [this] {
+      : client(loop),
+        url(target.url),
+        api_key(target.api_key),
+        ca_file(target.ca_file),
+        connect_timeout(timeout),
+        soon(loop, [this] {
           std::vector<std::function<void()>> calls;
           calls.swap(deferred);
           for (const auto& call : calls) call();
@@ -40,6 +46,7 @@ struct Uplink::Answers : TunnelPosts {
                                    std::optional<std::uint64_t> length, HttpClient::Done done) override {
     HttpClientRequest request;
     request.url = url + "/http_response/" + percent_encode(id);
+    request.ca_file = ca_file;
     request.headers = {{std::string(kTunnelHeadHeader), head_to_header(head)}, {"x-apikey", api_key}};
     request.connect_timeout = connect_timeout;
     request.max_body_bytes = kMaxRelayTextBytes;
@@ -88,6 +95,7 @@ TunnelCounts Uplink::counts() const {
 void Uplink::poll() {
   HttpClientRequest request;
   request.url = target_.url + "/http_listen/" + percent_encode(target_.name);
+  request.ca_file = target_.ca_file;
   request.headers = {
       {"x-apikey", target_.api_key}, {"mayfly-version", MAYFLY_VERSION}, {"mayfly-features", "scope"}};
   request.names_itself = false;

@@ -23,6 +23,7 @@ struct TunnelTarget {
   std::string url;      // ends in /7ZSFUKGV
   std::string name;     // of this host
   std::string api_key;  // sent over https, or to loopback; elsewhere there is no tunnel
+  std::string ca_file;  // empty: the system's authorities
 };
 
 struct TunnelPace {

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 DEADLINE_S = 60.0
@@ -67,7 +67,7 @@ class Stack:
     """One `mayfly up`, with its events. Use as a context: its end stops everything and removes the data."""
 
     def __init__(self, *flags: str, runtime_dir: str | None = None, keep: bool = False, demo: bool = False,
-                 memory: str = "64MiB") -> None:
+                 memory: str = "64MiB", prefix: Sequence[str] = ()) -> None:
         self.runtime_dir = runtime_dir or make_runtime_dir()
         self.keep = keep
         self.events: list[dict] = []
@@ -80,7 +80,7 @@ class Stack:
             arguments += ["--memory", memory]
         if not demo:
             arguments.append("--no-demo")
-        self.process = subprocess.Popen([str(BIN / "mayfly"), *arguments], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*prefix, str(BIN / "mayfly"), *arguments], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log)
         self._reader = threading.Thread(target=self._read_events, daemon=True)
         self._reader.start()

@@ -63,7 +63,9 @@ def paths_of_server(base: str, server: str) -> list[Path]:
 
 def paths_of_people() -> list[Path]:
     paths = [path for server in SERVERS for path in paths_of_server(f"/frontend/servers/{server}", server)]
-    return paths + [Path("/api/v1/search?q=line", of(kind="log")), Path("/api/v1/servers", frozenset())]
+    pages = [Path(f"/frontend/servers/{server}/", frozenset(), server) for server in SERVERS]
+    return paths + pages + [Path("/api/v1/search?q=line", of(kind="log")), Path("/api/v1/servers", frozenset()),
+                            Path("/frontend/servers/", frozenset())]
 
 
 def paths_of_programs() -> list[Path]:
@@ -157,11 +159,12 @@ class Permissions(unittest.TestCase):
 
     def test_nobody(self) -> None:
         for path in paths_of_people() + paths_of_programs():
-            for headers in ({}, HTML, {"Cookie": "mayfly_session=" + "x" * 43}, {"X-Forwarded-For": "127.0.0.1"}):
+            for headers in ({}, {"Cookie": "mayfly_session=" + "x" * 43}, {"X-Forwarded-For": "127.0.0.1"}):
                 with self.subTest(path=path.path, headers=headers):
                     reply = self.fleet.visitor().get(path.path, headers)
                     self.assertEqual(reply.status, 401)
                     self.assertFalse(shown_in(reply.text()))
+            self.assertIn(self.fleet.visitor().get(path.path, HTML).status, (401, 303), path.path)
 
     def test_cookies_do_not_open_what_is_for_programs(self) -> None:
         visitor = self.fleet.log_in("all")

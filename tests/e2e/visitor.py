@@ -33,10 +33,13 @@ class Visitor:
         self.port = port
         self.cookies: dict[str, str] = {}
 
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+
     def open(self, method: str, path: str, headers: dict[str, str] | None = None,
              body: bytes | None = None) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """The answer's head has come; its body is the caller's to read."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        connection = self.connect()
         sent = dict(headers or {})
         if self.cookies:
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))

@@ -46,7 +46,7 @@ class QuotaSyncTest : public ::testing::Test {
     });
   }
   void start_sync(std::optional<shm::Rules> in_force = {}) {
-    const QuotaSource source{"http://127.0.0.1:" + std::to_string(port_) + "/quotas", "secret"};
+    const QuotaSource source{"http://127.0.0.1:" + std::to_string(port_) + "/quotas", "secret", {}};
     thread_.call([&] {
       sync_.emplace(thread_.loop(), source, pace_, std::move(in_force), [this](const shm::Rules& rules) {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -222,7 +222,7 @@ TEST_F(QuotaSyncTest, TheKeyGoesNowhereElse) {
     EXPECT_FALSE(may_carry_key(url)) << url;
   }
   thread_.call([&] {
-    sync_.emplace(thread_.loop(), QuotaSource{"http://hub.example/q", "secret"}, pace_, std::nullopt,
+    sync_.emplace(thread_.loop(), QuotaSource{"http://hub.example/q", "secret", {}}, pace_, std::nullopt,
                   [](const shm::Rules&) { return shm::Status(); });
     EXPECT_FALSE(sync_->start().ok());
   });

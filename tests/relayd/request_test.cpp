@@ -1,9 +1,9 @@
 // Paths, parameters, cursors, queries: the pure parts.
 #include <gtest/gtest.h>
 
+#include "common/request_target.h"
 #include "relayd/metrics.h"
 #include "relayd/record_query.h"
-#include "common/request_target.h"
 #include "relayd/stream_cursor.h"
 
 namespace mayfly::relayd {

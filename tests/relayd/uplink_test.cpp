@@ -39,7 +39,7 @@ class UplinkTest : public ::testing::Test {
   /// The handler keeps each request; respond() answers them.
   void start() {
     thread_.call([&] {
-      uplink_.emplace(thread_.loop(), TunnelTarget{hub_.url(), "web-1", "the key"}, pace_, limits_,
+      uplink_.emplace(thread_.loop(), TunnelTarget{hub_.url(), "web-1", "the key", {}}, pace_, limits_,
                       [this](HttpRequest request, ResponseWriterPtr response) {
                         const std::lock_guard<std::mutex> lock(mutex_);
                         const std::string path = request.path;
@@ -430,7 +430,7 @@ TEST_F(UplinkTest, WaitsLongerAfterEachFailure) {
 TEST(Uplink, TheKeyGoesNowhereElse) {
   test::LoopThread thread;
   thread.call([&] {
-    Uplink uplink(thread.loop(), {"http://hub.example/7ZSFUKGV", "web-1", "key"}, {}, {},
+    Uplink uplink(thread.loop(), {"http://hub.example/7ZSFUKGV", "web-1", "key", {}}, {}, {},
                   [](HttpRequest, ResponseWriterPtr) {});
     EXPECT_FALSE(uplink.start().ok());
   });
