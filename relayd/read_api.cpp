@@ -67,7 +67,8 @@ void ReadApi::route(ApiCall call) const {
 void ReadApi::answer_directories(const ApiCall& call) const {
   const auto reader = parts_.segment.reader(call.scope);
   if (!reader) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
-  const auto answer = directories_json(reader->info(), reader->directories());
+  auto answer = directories_json(reader->info(), reader->directories());
+  if (reader->sees_everything()) answer["segment"] = segment_use_json(reader->info());
   call.response->send(200, data_headers("application/json"), answer.dump() + "\n");
 }
 

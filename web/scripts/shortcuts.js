@@ -32,6 +32,7 @@ export function listenForKeys(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
     if (event.key === 'Escape') {
+      event.preventDefault();  // browsers empty a search field, without a word in time
       return typing(event.target) ? event.target.blur() : actions.Escape?.();
     }
     if (typing(event.target)) return;
