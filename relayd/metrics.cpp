@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/http_message.h"
-#include "common/http_negotiation.h"
 #include "common/json_view.h"
 #include "relayd/metrics_text.h"
 #include "relayd/status_metrics.h"
@@ -116,16 +114,6 @@ void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
 std::string_view metrics_content_type(MetricsFormat format) {
   return format == MetricsFormat::open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                                : "text/plain; version=0.0.4; charset=utf-8";
-}
-
-MetricsFormat wanted_metrics_format(const std::string* accept) {
-  constexpr std::string_view kOpenMetrics = "application/openmetrics-text";
-  const int open_metrics = accept_weight(accept, kOpenMetrics);
-  const int text = accept_weight(accept, "text/plain");
-  // Of two that are equally welcome, the one that was asked for by name.
-  const bool better =
-      open_metrics > text || (open_metrics == text && accepts_explicitly(accept, kOpenMetrics));
-  return better && open_metrics > 0 ? MetricsFormat::open_metrics : MetricsFormat::prometheus;
 }
 
 std::optional<std::string> sample_value(std::string_view value) {

@@ -15,9 +15,6 @@ enum class MetricsFormat { prometheus, open_metrics };
 
 std::string_view metrics_content_type(MetricsFormat format);
 
-/// The format that an Accept header (null: none) prefers; the older one where it takes neither.
-MetricsFormat wanted_metrics_format(const std::string* accept);
-
 /// `reader` null: what can be said without a segment. A narrowed reader gets
 /// what belongs to directories alone. Any thread that owns the reader.
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format);

@@ -48,7 +48,7 @@ def of(server: str = "", kind: str = "") -> frozenset[str]:
 
 def paths_of_directory(base: str, name: str) -> list[Path]:
     server, kind = DIRECTORIES[name]
-    ways = {"log": ["logs/{}", "logs/{}/k", "logs/{}?last=5", "logs/{};last=5", "logs/{}?grep=line", "logs/{}?key=k"],
+    ways = {"log": ["logs/{}", "logs/{}/k", "logs/{}?last=5", "logs/{};last=5", "logs/{}?grep=line", "logs/{}?key=k", "keys/{}"],
             "status": ["status/{}", "status/{}/text", "status/{}?prefix=t", "status/{};prefix=t", "status/{}?key=text"]}
     streams = {"log": ["tail/{}?last=5", "tail/{};last=5", "tail/{}/k?last=5", "logs/{}?follow=1"],
                "status": ["watch/{}?last=5"]}
