@@ -109,6 +109,19 @@ void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
   text.sample({}, segment.epoch);
 }
 
+void put_tunnel(MetricsText& text, const TunnelCounts& tunnel) {
+  text.gauge("mayfly_tunnel_connected", "1 while the hub takes this host's questions for work.");
+  text.sample({}, std::uint64_t{tunnel.connected ? 1u : 0u});
+  text.gauge("mayfly_tunnel_requests_in_flight", "Requests of the tunnel that are being answered.");
+  text.sample({}, std::uint64_t{tunnel.in_flight});
+  text.counter("mayfly_tunnel_polls_total", "Questions for work.");
+  text.sample({}, tunnel.polls);
+  text.counter("mayfly_tunnel_requests_total", "Requests out of the tunnel, by what became of them.");
+  text.sample({{"outcome", "taken"}}, tunnel.requests);
+  text.sample({{"outcome", "refused"}}, tunnel.refused);
+  text.sample({{"outcome", "dropped"}}, tunnel.dropped);
+}
+
 }  // namespace
 
 std::string_view metrics_content_type(MetricsFormat format) {
@@ -130,10 +143,12 @@ std::optional<std::string> sample_value(std::string_view value) {
   return std::string(buffer, written.ptr);
 }
 
-std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format) {
+std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
+                           const std::optional<TunnelCounts>& tunnel) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
+  if (tunnel) put_tunnel(text, *tunnel);
   if (reader == nullptr) return text.finish();
   const shm::SegmentInfo segment = reader->info();
   const Directories directories = reader->directories();

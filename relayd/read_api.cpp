@@ -81,6 +81,8 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     response->send(200, data_headers(metrics_content_type(format)), *text);
   };
   const auto reader = parts_.segment.reader(call.scope);
+  std::optional<TunnelCounts> tunnel;
+  if (call.scope.sees_everything() && parts_.tunnel) tunnel = parts_.tunnel();
   std::uint64_t status_bytes = 0;
   if (reader) {
     for (const auto& directory : reader->directories()) {
@@ -89,13 +91,13 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, tunnel);
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
-        *text = render_metrics(own, clocks, format);
+      [text, format, tunnel, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
+        *text = render_metrics(own, clocks, format, tunnel);
       },
       send);
 }

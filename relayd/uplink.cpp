@@ -88,6 +88,7 @@ shm::Status Uplink::start() {
 
 TunnelCounts Uplink::counts() const {
   TunnelCounts counts = counts_;
+  counts.connected = state_ == TunnelState::connected;
   counts.in_flight = answers_->in_flight.size();
   return counts;
 }

@@ -90,7 +90,10 @@ class Reading(BehindARelay):
         self.assertEqual(len(self.get("/api/v1/logs/demo;last=2").lines()), 2)
         # The relay drops queries: without the path form all of it comes.
         self.assertEqual(len(self.get("/api/v1/logs/demo?last=2").lines()), 50)
-        self.assertIn(b"mayfly_build_info", self.get("/metrics").body)
+        scrape = self.get("/metrics").body.decode()
+        self.assertIn("\nmayfly_tunnel_connected 1\n", scrape)
+        self.assertRegex(scrape, r'\nmayfly_tunnel_requests_total\{outcome="taken"\} [1-9]')
+        self.assertIn('\nmayfly_tunnel_requests_total{outcome="refused"} 0\n', scrape)
         # The bytes of a request are the original's; what is added, a stock relay passes over.
         polled = self.relay.those("listen")[0]["headers"]
         self.assertEqual(set(polled), {"accept", "host", "mayfly-version", "mayfly-features"})
