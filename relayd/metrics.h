@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "relayd/loki_counts.h"
 #include "relayd/scoped_reader.h"
 #include "shm/clock.h"
 
@@ -20,7 +21,8 @@ MetricsFormat wanted_metrics_format(const std::string* accept);
 
 /// `reader` null: what can be said without a segment. A narrowed reader gets
 /// what belongs to directories alone. Any thread that owns the reader.
-std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format);
+std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
+                           const LokiCounts& loki);
 
 /// A status value as a sample: finite decimal numbers only, in one spelling.
 std::optional<std::string> sample_value(std::string_view value);

@@ -86,13 +86,13 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts());
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
-        *text = render_metrics(own, clocks, format);
+      [text, format, &clocks = parts_.segment.clocks(), counts = loki_.counts()](const ScopedReader* own) {
+        *text = render_metrics(own, clocks, format, *counts);
       },
       send);
 }
