@@ -221,7 +221,7 @@ class Evaluator {
   }
 
  private:
-  static shm::Result<Value> of(const NumberExpr& number) { return Value(number.value); }
+  shm::Result<Value> of(const NumberExpr& number) const { return Value(number.value); }
   shm::Result<Value> of(const VectorExpr& vector) const {
     return Value(Matrix{{{}, std::vector<std::optional<double>>(grid_.points, vector.value)}});
   }

@@ -35,9 +35,10 @@ loki::Stats stats_of(const LokiBudget& budget, std::uint64_t entries) {
 
 /// Runs `work` on the pool, and sends what `show` makes of its result.
 template <typename T>
-void answer_with(LokiJobs& jobs, const ReadScope& scope, const ResponseWriterPtr& response,
-                 std::function<shm::Result<T>(LokiScan&)> work,
+void answer_with(LokiJobs& jobs, const std::shared_ptr<LokiCounts>& counts, const ReadScope& scope,
+                 const ResponseWriterPtr& response, std::function<shm::Result<T>(LokiScan&)> work,
                  std::function<std::string(const T&, const LokiBudget&)> show) {
+  ++counts->queries;
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   response->on_closed([cancelled] { cancelled->store(true); });
   // The answer's text is made on the pool's thread as well: it may be long.
@@ -52,14 +53,20 @@ void answer_with(LokiJobs& jobs, const ReadScope& scope, const ResponseWriterPtr
           made->emplace(show(result.value(), scan.budget()));
         }
       },
-      [made, response](LokiJobs::Outcome outcome) {
+      [made, response, counts](LokiJobs::Outcome outcome) {
         if (outcome == LokiJobs::Outcome::no_segment) {
           return loki::send_error(*response, 503, "there is no data segment");
         }
         if (outcome == LokiJobs::Outcome::too_many) {
+          ++counts->too_many;
           return loki::send_error(*response, 429, "too many outstanding requests");
         }
-        if (!(*made)->ok()) return send_failure(*response, (*made)->error());
+        if (!(*made)->ok()) {
+          const shm::Errc code = (*made)->error().code;
+          if (code == shm::Errc::busy) ++counts->too_long;
+          if (code == shm::Errc::no_space) ++counts->too_much;
+          return send_failure(*response, (*made)->error());
+        }
         loki::send_json(*response, (*made)->value());
       });
 }
@@ -103,12 +110,15 @@ void LokiApi::answer_listing(const Call& call, const loki::Target& target) {
   auto question = loki::read_listing_question(call.fields, "query", call.now_ns);
   if (!question.ok()) return send_failure(*call.response, question.error());
   answer_with<LokiNames>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [question = std::move(question.value()), target](LokiScan& scan) {
         return target.endpoint == Endpoint::labels ? list_labels(scan, question)
                                                    : list_label_values(scan, question, target.label);
       },
-      [](const LokiNames& list, const LokiBudget&) { return loki::names_json(list.names, list.warnings); });
+      [counts = counts_](const LokiNames& list, const LokiBudget&) {
+        if (!list.warnings.empty()) ++counts->cut;
+        return loki::names_json(list.names, list.warnings);
+      });
 }
 
 void LokiApi::answer_series(const Call& call) {
@@ -117,9 +127,10 @@ void LokiApi::answer_series(const Call& call) {
   auto question = loki::read_listing_question(fields, "match[]", call.now_ns);
   if (!question.ok()) return send_failure(*call.response, question.error());
   answer_with<LokiSeries>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [question = std::move(question.value())](LokiScan& scan) { return list_series(scan, question); },
-      [](const LokiSeries& list, const LokiBudget&) {
+      [counts = counts_](const LokiSeries& list, const LokiBudget&) {
+        if (!list.warnings.empty()) ++counts->cut;
         std::vector<logql::Labels> series;
         for (const auto& [labels, totals] : list.streams) series.push_back(labels);
         return loki::series_json(series, list.warnings);
@@ -137,12 +148,13 @@ void LokiApi::answer_question(const Call& call, bool instant) {
 void LokiApi::answer_logs(const Call& call, const loki::Question& question) {
   const LokiLogWish wish{question.span, question.limit, question.forward, question.interval_ns};
   answer_with<LokiLogAnswer>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [query = std::get<logql::LogQuery>(question.query), wish](LokiScan& scan) {
         return run_log_query(scan, query, wish, scan.directories(query.selector));
       },
-      [categorize = question.categorize, forward = question.forward](const LokiLogAnswer& answer,
-                                                                     const LokiBudget& budget) {
+      [categorize = question.categorize, forward = question.forward, counts = counts_](
+          const LokiLogAnswer& answer, const LokiBudget& budget) {
+        if (!answer.warnings.empty()) ++counts->cut;
         return loki::streams_json(answer.streams, categorize, forward, stats_of(budget, answer.entries),
                                   answer.warnings);
       });
@@ -150,7 +162,7 @@ void LokiApi::answer_logs(const Call& call, const loki::Question& question) {
 
 void LokiApi::answer_samples(const Call& call, const loki::Question& question) {
   answer_with<logql::Value>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [expr = std::get<logql::ExprPtr>(question.query), grid = question.grid](LokiScan& scan) {
         return run_metric_query(scan, *expr, grid);
       },
@@ -164,7 +176,7 @@ void LokiApi::answer_stats(const Call& call) {
   auto question = loki::read_listing_question(call.fields, "query", call.now_ns);
   if (!question.ok()) return send_failure(*call.response, question.error());
   answer_with<LokiIndexStats>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [question = std::move(question.value())](LokiScan& scan) { return count_index(scan, question); },
       [](const LokiIndexStats& stats, const LokiBudget&) {
         return loki::index_stats_json(stats.streams, stats.directories, stats.entries, stats.bytes);
@@ -177,7 +189,7 @@ void LokiApi::answer_volume(const Call& call, bool ranged) {
   logql::Grid grid = question.value().grid;
   if (!ranged) grid = logql::Grid{static_cast<std::int64_t>(question.value().span.end_ns), 1, 1};
   answer_with<logql::Matrix>(
-      jobs_, call.scope, call.response,
+      jobs_, counts_, call.scope, call.response,
       [question = std::move(question.value()), ranged](LokiScan& scan) {
         return measure_volume(scan, question, ranged);
       },

@@ -8,6 +8,7 @@
 #include "common/http_message.h"
 #include "common/loki_request.h"
 #include "relayd/follow_hub.h"
+#include "relayd/loki_counts.h"
 #include "relayd/loki_jobs.h"
 #include "relayd/loki_tails.h"
 
@@ -18,10 +19,15 @@ class LokiApi {
  public:
   /// `follow` outlives it.
   LokiApi(uv_loop_t* loop, SegmentAccess segment, FollowHub& follow)
-      : segment_(segment), jobs_(segment), tails_(loop, segment, follow, jobs_) {}
+      : segment_(segment),
+        counts_(std::make_shared<LokiCounts>()),
+        jobs_(segment),
+        tails_({loop, segment, follow, counts_}, jobs_) {}
 
   /// A request whose path is_loki_path(). Any method.
   void handle(const HttpRequest& request, const ResponseWriterPtr& response, const ReadScope& scope);
+
+  std::shared_ptr<const LokiCounts> counts() const { return counts_; }
 
  private:
   struct Call;
@@ -34,6 +40,7 @@ class LokiApi {
   void answer_volume(const Call& call, bool ranged);
 
   SegmentAccess segment_;
+  std::shared_ptr<LokiCounts> counts_;
   LokiJobs jobs_;
   LokiTails tails_;
 };

@@ -29,7 +29,9 @@ LokiTail::LokiTail(const Parts& parts, ReadScope scope, loki::TailQuestion quest
       question_(std::move(question)),
       output_(std::move(output)),
       timer_(parts.loop, [this] { tick(); }),
-      on_gone_(std::move(on_gone)) {}
+      on_gone_(std::move(on_gone)) {
+  ++parts_.counts->tails;
+}
 
 void LokiTail::watch_reader() {
   output_->on_closed([weak = weak_from_this()] {
@@ -41,7 +43,10 @@ void LokiTail::watch_reader() {
   });
 }
 
-LokiTail::~LokiTail() { end("the relay goes away"); }
+LokiTail::~LokiTail() {
+  end("the relay goes away");
+  --parts_.counts->tails;
+}
 
 void LokiTail::end(std::string_view reason) {
   timer_.stop();
@@ -177,6 +182,7 @@ void LokiTail::move_due() {
 }
 
 void LokiTail::take_gap(loki::DroppedEntries gap) {
+  parts_.counts->missed += gap.missed.value_or(0);
   gap.time_ns = parts_.segment.clocks().wall_ns();
   dropped_.push_back(std::move(gap));
 }

@@ -15,6 +15,7 @@
 #include "common/loki_tail_output.h"
 #include "common/loop_timer.h"
 #include "relayd/follow_hub.h"
+#include "relayd/loki_counts.h"
 #include "relayd/loki_logs.h"
 #include "relayd/segment_access.h"
 
@@ -36,6 +37,7 @@ class LokiTail : public std::enable_shared_from_this<LokiTail> {
     uv_loop_t* loop;
     SegmentAccess segment;
     FollowHub& follow;
+    std::shared_ptr<LokiCounts> counts;
   };
 
   /// `on_gone` is called once, from the loop, when the reader is gone; not after end().

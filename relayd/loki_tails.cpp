@@ -31,6 +31,7 @@ void LokiTails::open(const HttpRequest& request, const ResponseWriterPtr& respon
   const auto question = loki::read_tail_question(fields, parts_.segment.clocks().wall_ns());
   if (!question.ok()) return loki::send_error(*response, 400, question.error().text);
   if (open_->size() >= kLokiTails) {
+    ++parts_.counts->too_many;
     return loki::send_error(
         *response, 429, "max concurrent tail requests limit exceeded (" + std::to_string(kLokiTails) + ")");
   }

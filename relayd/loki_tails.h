@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <unordered_set>
+#include <utility>
 
 #include "common/form_fields.h"
 #include "common/http_message.h"
@@ -16,9 +17,9 @@ namespace mayfly::relayd {
 /// Belongs to the loop's thread. Ends them all with itself.
 class LokiTails {
  public:
-  /// `follow` and `jobs` outlive it.
-  LokiTails(uv_loop_t* loop, SegmentAccess segment, FollowHub& follow, LokiJobs& jobs)
-      : parts_{loop, segment, follow}, jobs_(jobs), open_(std::make_shared<Open>()) {}
+  /// What `parts` refers to, and `jobs`, outlive it.
+  LokiTails(LokiTail::Parts parts, LokiJobs& jobs)
+      : parts_(std::move(parts)), jobs_(jobs), open_(std::make_shared<Open>()) {}
   ~LokiTails();
   LokiTails(const LokiTails&) = delete;
   LokiTails& operator=(const LokiTails&) = delete;

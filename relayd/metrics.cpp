@@ -122,6 +122,21 @@ void put_tunnel(MetricsText& text, const TunnelCounts& tunnel) {
   text.sample({{"outcome", "dropped"}}, tunnel.dropped);
 }
 
+void put_loki(MetricsText& text, const LokiCounts& loki) {
+  text.counter("mayfly_loki_queries_total", "Questions to Loki's API, but for tails.");
+  text.sample({}, loki.queries.load());
+  text.counter("mayfly_loki_refused_total", "Questions to Loki's API that were refused, by limit.");
+  text.sample({{"limit", "too_many"}}, loki.too_many.load());
+  text.sample({{"limit", "too_much"}}, loki.too_much.load());
+  text.sample({{"limit", "too_long"}}, loki.too_long.load());
+  text.counter("mayfly_loki_cut_answers_total", "Answers of Loki's API that leave something out and say so.");
+  text.sample({}, loki.cut.load());
+  text.gauge("mayfly_loki_tails", "Open tails of Loki's API.");
+  text.sample({}, loki.tails.load());
+  text.counter("mayfly_loki_missed_lines_total", "Lines evicted before a slow tail came to them.");
+  text.sample({}, loki.missed.load());
+}
+
 }  // namespace
 
 std::string_view metrics_content_type(MetricsFormat format) {
@@ -144,7 +159,7 @@ std::optional<std::string> sample_value(std::string_view value) {
 }
 
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const std::optional<TunnelCounts>& tunnel) {
+                           const LokiCounts& loki, const std::optional<TunnelCounts>& tunnel) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
@@ -163,7 +178,10 @@ std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks
     put_rows(text, row, directories);
   }
   put_quotas(text, directories);
-  if (reader->sees_everything()) put_segment(text, segment);
+  if (reader->sees_everything()) {
+    put_segment(text, segment);
+    put_loki(text, loki);
+  }
   put_status_metrics(text, *reader, directories, age_reference_ns(segment, clocks.boot_ns()));
   return text.finish();
 }

@@ -91,14 +91,14 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, tunnel);
+    *text =
+        render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts(), tunnel);
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, tunnel, &clocks = parts_.segment.clocks()](const ScopedReader* own) {
-        *text = render_metrics(own, clocks, format, tunnel);
-      },
+      [text, format, tunnel, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
+          const ScopedReader* own) { *text = render_metrics(own, clocks, format, *counts, tunnel); },
       send);
 }
 

@@ -229,6 +229,15 @@ TEST_F(LokiQueryTest, Volumes) {
   EXPECT_EQ(answer["data"]["result"][0]["values"].size(), 2u);
 }
 
+TEST_F(LokiQueryTest, IsCounted) {
+  ask_json("labels", {});
+  ask_json("query", {{"query", "vector(1)"}});
+  const std::string scrape = ask("/metrics")->body();
+  EXPECT_THAT(scrape, HasSubstr("mayfly_loki_queries_total 2\n"));
+  EXPECT_THAT(scrape, HasSubstr("mayfly_loki_refused_total{limit=\"too_many\"} 0\n"));
+  EXPECT_THAT(ask_as("app", "/metrics")->body(), ::testing::Not(HasSubstr("mayfly_loki")));
+}
+
 TEST_F(LokiQueryTest, ParametersComeInForms) {
   HttpRequest request;
   request.method = "POST";
