@@ -62,6 +62,7 @@ std::shared_ptr<HttpUpload> HttpClient::post(const HttpClientRequest& request,
   return std::make_shared<QueuedUpload>(core_, core_->post(request, length, std::move(done)));
 }
 bool HttpClient::awaits_answer(RequestId id) const { return core_->awaits_answer(id); }
+void HttpClient::break_stalled(std::chrono::milliseconds silence) { core_->break_stalled(silence); }
 void HttpClient::cancel(RequestId id) { core_->cancel(id); }
 
 }  // namespace mayfly

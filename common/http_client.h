@@ -85,6 +85,9 @@ class HttpClient {
                                    Done done);
   /// True while a GET has its connection, and waits for the answer.
   bool awaits_answer(RequestId id) const;
+  /// Breaks uploads off of which the other end has acknowledged nothing for so long: the network was
+  /// away. Their `done` is called as for any connection that breaks.
+  void break_stalled(std::chrono::milliseconds silence);
   /// Forgets a request; an unknown id is ignored.
   void cancel(RequestId id);
 

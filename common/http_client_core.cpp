@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/dead_peer.h"
+
 namespace mayfly {
 namespace {
 
@@ -106,6 +108,25 @@ bool HttpClientCore::awaits_answer(HttpClient::RequestId id) const {
   if (found == transfers_.end() || !found->second->started) return false;
   curl_off_t since = 0;
   return curl_easy_getinfo(found->second->easy, CURLINFO_PRETRANSFER_TIME_T, &since) == CURLE_OK && since > 0;
+}
+
+void HttpClientCore::break_stalled(std::chrono::milliseconds silence) {
+  std::vector<HttpClient::RequestId> stalled;
+  for (const auto& [id, transfer] : transfers_) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (!transfer->upload || !transfer->started) continue;
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
+      continue;
+    }
+    if (!peer_is_stalled(fd, silence)) continue;
+    reset_on_close(fd);
+    stalled.push_back(id);
+  }
+  for (const auto id : stalled) {
+    HttpClientResponse response;
+    response.error = "the network was away";
+    conclude(id, std::move(response));
+  }
 }
 
 void HttpClientCore::cancel(HttpClient::RequestId id) {

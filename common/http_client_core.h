@@ -49,6 +49,7 @@ class HttpClientCore : public std::enable_shared_from_this<HttpClientCore> {
   HttpClient::RequestId post(const HttpClientRequest& request, std::optional<std::uint64_t> length,
                              HttpClient::Done done);
   bool awaits_answer(HttpClient::RequestId id) const;
+  void break_stalled(std::chrono::milliseconds silence);
   void cancel(HttpClient::RequestId id);
 
   // For uploads:

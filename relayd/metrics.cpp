@@ -163,7 +163,7 @@ std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
-  if (tunnel) put_tunnel(text, *tunnel);
+  if (tunnel && (reader == nullptr || reader->sees_everything())) put_tunnel(text, *tunnel);
   if (reader == nullptr) return text.finish();
   const shm::SegmentInfo segment = reader->info();
   const Directories directories = reader->directories();

@@ -15,6 +15,7 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr std::size_t kMaxIdBytes = 256;
+constexpr std::chrono::milliseconds kStalled{2000};
 constexpr std::size_t kMaxRelayTextBytes = 64 << 10;  // of its answer to a POST, which nobody reads
 
 }  // namespace
@@ -187,6 +188,8 @@ void Uplink::set_state(TunnelState state, const std::string& detail) {
     case TunnelState::starting:
       return;
     case TunnelState::connected:
+      // What was under way when the network went: its readers come again, and learn what they missed.
+      answers_->client.break_stalled(kStalled);
       return spdlog::info("tunnel: connected to {} as {}", target_.url, target_.name);
     case TunnelState::refused:
       return spdlog::warn("tunnel: {} does not know this name and key: {}", target_.url, detail);

@@ -41,10 +41,15 @@ class Namespace:
         ip("link", "delete", self.outer, check=False)
 
     def cut(self) -> None:
-        ip("link", "set", self.outer, "down")
+        """Silently, as somewhere on the way: both ends' links stay up, and what they send goes nowhere."""
+        nowhere = ("lladdr", "02:00:00:00:00:01", "nud", "permanent")
+        ip("neigh", "replace", self.address, *nowhere, "dev", self.outer)
+        ip("-n", self.name, "neigh", "replace", self.hub_address, *nowhere, "dev", self.inner)
 
     def restore(self) -> None:
         ip("link", "set", self.outer, "up")
+        ip("neigh", "delete", self.address, "dev", self.outer, check=False)
+        ip("-n", self.name, "neigh", "delete", self.hub_address, "dev", self.inner, check=False)
 
     def command(self, *arguments: Any) -> list[str]:
         """Runs within the namespace."""
