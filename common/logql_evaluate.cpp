@@ -64,30 +64,38 @@ bool has_samples(const Series& series) {
                      [](const auto& value) { return value.has_value(); });
 }
 
-/// The k series with the largest (or smallest) samples, chosen anew at each point.
-Matrix choose_k(const VectorAggregation& aggregation, const Members& members, const Grid& grid) {
+/// The k series of one group with the largest (or smallest) samples, chosen anew at each point.
+Matrix choose_from(const VectorAggregation& aggregation, const std::vector<const Series*>& all,
+                   const Grid& grid) {
   const bool top = aggregation.op == VectorOp::topk;
+  Matrix chosen;
+  for (const Series* one : all)
+    chosen.push_back({one->labels, std::vector<std::optional<double>>(grid.points)});
+  for (std::size_t point = 0; point < grid.points; ++point) {
+    std::vector<std::size_t> there;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i]->values[point]) there.push_back(i);
+    }
+    // Among equals the order of labels decides, so that the same question has the same answer.
+    std::stable_sort(there.begin(), there.end(), [&](std::size_t a, std::size_t b) {
+      const double left = *all[a]->values[point];
+      const double right = *all[b]->values[point];
+      // What is no number comes last.
+      if (std::isnan(left) || std::isnan(right)) return std::isnan(right) && !std::isnan(left);
+      return top ? left > right : left < right;
+    });
+    if (there.size() > aggregation.k) there.resize(static_cast<std::size_t>(aggregation.k));
+    for (const std::size_t i : there) chosen[i].values[point] = all[i]->values[point];
+  }
+  std::erase_if(chosen, [](const Series& series) { return !has_samples(series); });
+  return chosen;
+}
+
+Matrix choose_k(const VectorAggregation& aggregation, const Members& members, const Grid& grid) {
   Matrix result;
   for (const auto& [group, all] : members) {
-    Matrix chosen;
-    for (const Series* one : all)
-      chosen.push_back({one->labels, std::vector<std::optional<double>>(grid.points)});
-    for (std::size_t point = 0; point < grid.points; ++point) {
-      std::vector<std::size_t> there;
-      for (std::size_t i = 0; i < all.size(); ++i) {
-        if (all[i]->values[point]) there.push_back(i);
-      }
-      // Among equals the order of labels decides, so that the same question has the same answer.
-      std::stable_sort(there.begin(), there.end(), [&](std::size_t a, std::size_t b) {
-        const double left = *all[a]->values[point];
-        const double right = *all[b]->values[point];
-        return top ? left > right : left < right;
-      });
-      if (there.size() > aggregation.k) there.resize(static_cast<std::size_t>(aggregation.k));
-      for (const std::size_t i : there) chosen[i].values[point] = all[i]->values[point];
-    }
-    std::copy_if(std::make_move_iterator(chosen.begin()), std::make_move_iterator(chosen.end()),
-                 std::back_inserter(result), has_samples);
+    Matrix chosen = choose_from(aggregation, all, grid);
+    std::move(chosen.begin(), chosen.end(), std::back_inserter(result));
   }
   return result;
 }

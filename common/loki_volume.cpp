@@ -1,13 +1,16 @@
 #include "common/loki_volume.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mayfly::loki {
 namespace {
 
 double sum_of(const logql::Series& series) {
   double sum = 0;
-  for (const auto& value : series.values) sum += value.value_or(0);
+  for (const auto& value : series.values) {
+    if (value && std::isfinite(*value)) sum += *value;
+  }
   return sum;
 }
 

@@ -92,6 +92,7 @@ class LogQueryRun {
       streams[labels.labels_of(entry.key, entry.level)].push_back({time_ns, std::move(entry.line)});
     }
     std::vector<loki::Stream> made;
+    made.reserve(streams.size());
     for (auto& [labels, entries] : streams) made.push_back({labels, std::move(entries)});
     return made;
   }

@@ -159,6 +159,22 @@ TEST(LogqlEvaluateTest, Numbers) {
   EXPECT_FALSE(evaluate(*expr_of("sum(1)"), grid, none).ok());
 }
 
+TEST(LogqlEvaluateTest, WhatIsNoNumberComesLast) {
+  Matrix leaf;
+  for (int i = 0; i < 40; ++i) {
+    const double value = i % 3 == 0 ? std::nan("") : i;
+    leaf.push_back({{{"n", std::to_string(i)}}, {value}});
+  }
+  for (const char* text : {R"(topk(5, rate({kind="log"}[1s])))", R"(bottomk(5, rate({kind="log"}[1s])))"}) {
+    const auto result = evaluate(*expr_of(text), Grid(), [&](const RangeAggregation&, const Grouping*) {
+      return shm::Result<Matrix>(leaf);
+    });
+    const Matrix& chosen = std::get<Matrix>(result.value());
+    EXPECT_EQ(chosen.size(), 5u);
+    for (const auto& series : chosen) EXPECT_FALSE(std::isnan(*series.values[0]));
+  }
+}
+
 TEST(LogqlEvaluateTest, GridsAreBounded) {
   EXPECT_EQ(make_grid(10, 10, 5).value().points, 1u);
   EXPECT_EQ(make_grid(10, 19, 5).value().points, 2u);
