@@ -179,8 +179,9 @@ class FarHosts(unittest.TestCase):
 
         self.nets[0].cut()
         cut_at = time.monotonic()
-        for number in range(500):
-            write(self.hosts[0], f"unseen {number}")
+        # More than all buffers on the way hold: what they hold is not missed once the network is back.
+        for batch in range(40):
+            write(self.hosts[0], *(f"unseen {batch} {number} {'.' * 400}" for number in range(500)))
         write(self.hosts[1], *(f"seen {number}" for number in range(20)))
         wait_for("the other host's tail", lambda: tails[1].lines and tails[1].lines[-1] == "seen 19")
         wait_for("the cut to show", lambda: not self.connected("north"))
@@ -200,7 +201,7 @@ class FarHosts(unittest.TestCase):
         received = [seq for seq in tails[0].seqs if seq > before[0]]
         self.assertEqual(received, sorted(set(received)))
         self.assertEqual(len(received) + tails[0].missed, received[-1] - before[0])
-        self.assertGreater(tails[0].missed, 400)
+        self.assertGreater(tails[0].missed, 1000, (tails[0].connected, self.hosts[0].log_text()))
         self.assertEqual(tails[1].missed, 0)
         self.assertEqual(tails[1].lines[-20:], [f"seen {number}" for number in range(20)])
         for tail in tails:
