@@ -157,9 +157,6 @@ class Fleet {
   Fleet(std::uint16_t port, std::size_t servers) : port_(port) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     head_ = mayfly::base64_encode(mayfly::encode_head({200, {{"content-length", "2"}}}));
-    for (std::size_t i = 0; i < kAnswerers; ++i) {
-      answerers_.push_back(std::make_unique<LineSocket>(epoll_, port, [](auto&, auto, auto) {}));
-    }
     polls_.reserve(servers);
   }
   ~Fleet() { close(epoll_); }
@@ -175,7 +172,22 @@ class Fleet {
     poll(server, *polls_.back());
   }
 
+  /// Waits until the hub answers.
+  void wait_for_hub() {
+    bool answered = false;
+    LineSocket socket(epoll_, port_, [&](auto&, auto, auto) { answered = true; });
+    socket.send("GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+    for (const std::uint64_t end = mono_ns() + kPatienceNs; !answered;) {
+      if (mono_ns() > end) give_up("the hub does not answer");
+      turn(10);
+    }
+  }
+
+  /// Connections that rest are closed by the hub in time, so these come last.
   void add_readers() {
+    for (std::size_t i = 0; i < kAnswerers; ++i) {
+      answerers_.push_back(std::make_unique<LineSocket>(epoll_, port_, [](auto&, auto, auto) {}));
+    }
     for (std::size_t i = 0; i < kReaders; ++i) {
       readers_.push_back(
           std::make_unique<LineSocket>(epoll_, port_, [this, i](auto&, std::string_view head, auto) {
@@ -273,7 +285,7 @@ void run() {
   }
   HubProcess hub(servers);
   Fleet fleet(hub.port(), servers);
-  fleet.add_readers();
+  fleet.wait_for_hub();
   const std::string rollup = "/proc/" + std::to_string(hub.pid()) + "/smaps_rollup";
   const double pss_before = kib_of(rollup, "Pss");
   const double kernel_before = kernel_kib();
@@ -291,6 +303,7 @@ void run() {
   const double cpu = cpu_seconds(hub.pid());
   wait_ns(fleet, 10'000'000'000);
   std::printf("hubd at rest: %.2f %% of a processor\n", (cpu_seconds(hub.pid()) - cpu) * 10);
+  fleet.add_readers();
   const double busy = cpu_seconds(hub.pid());
   const std::size_t seconds = setting("MAYFLY_BENCH_SECONDS", 10);
   ask_at_rate(fleet, setting("MAYFLY_BENCH_RATE", 1000), seconds * 1'000'000'000);

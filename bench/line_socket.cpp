@@ -61,7 +61,7 @@ void LineSocket::readable() {
   char buffer[16384];
   const ssize_t size = recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
   if (size < 0 && errno == EAGAIN) return;
-  if (size <= 0) give_up("the hub closed a connection");
+  if (size <= 0) give_up("the hub closed a connection after: " + received_ + last_);
   received_.append(buffer, static_cast<std::size_t>(size));
   while (take_answer()) {
   }
@@ -87,7 +87,7 @@ bool LineSocket::take_answer() {
   } else {
     behind = body;
   }
-  const std::string answer = received_.substr(0, behind);
+  const std::string answer = last_ = received_.substr(0, behind);
   received_.erase(0, behind);
   const std::string_view whole(answer);
   on_answer_(*this, whole.substr(0, end + 2), whole.substr(body, size));

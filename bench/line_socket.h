@@ -31,6 +31,7 @@ class LineSocket {
   int fd_;
   OnAnswer on_answer_;
   std::string received_;
+  std::string last_;  // the last answer, to be told when something goes wrong
 };
 
 }  // namespace mayfly::bench

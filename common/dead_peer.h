@@ -4,7 +4,7 @@
 namespace mayfly {
 
 /// Has the kernel ask a silent peer of a TCP connection whether it is still there; the connection
-/// breaks about 10 s after it was not. Other sockets are left as they are. Any thread.
+/// breaks 10 to 20 s after it was not. Other sockets are left as they are. Any thread.
 void notice_dead_peer(int fd);
 
 }  // namespace mayfly

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <string_view>
 
 #include "common/http_framing.h"
 #include "common/text.h"
@@ -61,14 +60,18 @@ std::optional<std::uint64_t> announced_length(const HttpHeaders& headers) {
   return std::nullopt;
 }
 
+bool may_be_sent(int status, std::string_view name, std::string_view value) {
+  if (!is_http_token(name) || ends_a_header(value)) return false;
+  const std::string key = to_lower(name);
+  return !is_connections_own(key) || (status == 426 && key == "upgrade");
+}
+
 std::string answer_head(int status, const HttpHeaders& headers, const AnswerFraming& framing) {
   std::string head = status_line(status);
   bool dated = false;
   for (const auto& [name, value] : headers) {
-    const std::string key = to_lower(name);
-    if (!is_http_token(name) || ends_a_header(value)) continue;
-    if (is_connections_own(key) && !(status == 426 && key == "upgrade")) continue;
-    dated = dated || key == "date";
+    if (!may_be_sent(status, name, value)) continue;
+    dated = dated || to_lower(name) == "date";
     put_line(head, name, value);
   }
   if (!dated) put_line(head, "Date", http_date());

@@ -1,9 +1,10 @@
-// The head of an answer as bytes. Internal to http_server.cpp.
+// The head of an answer: as bytes for http_server.cpp, its rules for every ResponseWriter.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/http_message.h"
 
@@ -22,8 +23,11 @@ bool has_no_body(int status);
 /// The Content-Length in `headers`, where there is one that is a number.
 std::optional<std::uint64_t> announced_length(const HttpHeaders& headers);
 
-/// Adds Date unless it is there. What decides over framing and the connection comes from `framing`
-/// alone: such headers are left out, and so are those that would end the head or start another.
+/// False for what decides over framing and the connection, and for what would end the head or start
+/// another: an answer leaves such headers out.
+bool may_be_sent(int status, std::string_view name, std::string_view value);
+
+/// Adds Date unless it is there, and what `framing` says; headers as may_be_sent().
 std::string answer_head(int status, const HttpHeaders& headers, const AnswerFraming& framing);
 
 /// The head of a 101: `headers`, and `Connection: Upgrade`.

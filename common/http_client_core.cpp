@@ -10,10 +10,11 @@ namespace {
 
 constexpr long kMaxRestingConnections = 16;
 
-HttpTransfer& transfer_of(CURL* easy) {
+/// Null for libcurl's own handles.
+HttpTransfer* transfer_of(CURL* easy) {
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
-  return *reinterpret_cast<HttpTransfer*>(user);
+  return reinterpret_cast<HttpTransfer*>(user);
 }
 
 /// True where the other end has closed, and nothing is left to be read.
@@ -135,12 +136,12 @@ void HttpClientCore::upload_grew(HttpClient::RequestId id) {
 
 int HttpClientCore::on_socket(CURL* easy, curl_socket_t fd, int what, void* user, void* socket) {
   auto* self = static_cast<HttpClientCore*>(user);
-  HttpTransfer& transfer = transfer_of(easy);
+  HttpTransfer* transfer = transfer_of(easy);
   const bool listens = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
-  if (transfer.upload && !listens && peer_closed(fd)) {
+  if (transfer != nullptr && transfer->upload && !listens && peer_closed(fd)) {
     // libcurl has stopped listening, and would wait for ever for the rest of a paused body.
-    transfer.peer_closed = true;
-    self->look_later(transfer.id);
+    transfer->peer_closed = true;
+    self->look_later(transfer->id);
   }
   self->watch(fd, what, static_cast<Socket*>(socket));
   return 0;
@@ -210,7 +211,7 @@ void HttpClientCore::collect_finished() {
 }
 
 void HttpClientCore::finish(CURL* easy, CURLcode code) {
-  HttpTransfer& transfer = transfer_of(easy);
+  HttpTransfer& transfer = *transfer_of(easy);
   HttpClientResponse response = std::move(transfer.response);
   if (code == CURLE_OK) {
     long status = 0;

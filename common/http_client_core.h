@@ -64,7 +64,7 @@ class HttpClientCore : public std::enable_shared_from_this<HttpClientCore> {
  private:
   struct Socket;
 
-  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket);
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* user, void* socket);
   static int on_timeout(CURLM* multi, long timeout_ms, void* user);
   static void on_poll(uv_poll_t* poll, int status, int events);
   static void on_timer(uv_timer_t* timer);

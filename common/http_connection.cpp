@@ -143,7 +143,7 @@ bool HttpConnection::wants_input() const {
   const auto stream = upgraded_.lock();
   switch (phase_) {
     case Phase::open:
-      if (body_) return body_->flowing();
+      if (body_) return body_->flowing() && parser_.starved();
       return parser_.buffered() <= options.max_head_bytes + options.max_body_bytes;
     case Phase::upgraded:
       return stream && stream->flowing();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/http_message.h"
+
 namespace mayfly {
 namespace {
 
@@ -76,6 +78,15 @@ int accept_weight(const std::string* accept, std::string_view type) {
   const std::string group = std::string(type.substr(0, type.find('/'))) + "/*";
   const std::string_view ranges[] = {type, group, "*/*"};
   return weight_in(*accept, ranges);
+}
+
+bool prefers_open_metrics(const std::string* accept) {
+  constexpr std::string_view kOpenMetrics = "application/openmetrics-text";
+  const int open_metrics = accept_weight(accept, kOpenMetrics);
+  const int text = accept_weight(accept, "text/plain");
+  // Of two that are equally welcome, the one that was asked for by name.
+  const bool named = accepts_explicitly(accept, kOpenMetrics);
+  return open_metrics > 0 && (open_metrics > text || (open_metrics == text && named));
 }
 
 int encoding_weight(const std::string* accept_encoding, std::string_view coding) {

@@ -11,6 +11,10 @@ namespace mayfly {
 /// counts, of equal ones the heaviest. Parameters other than q are not looked at. Null: 1000.
 int accept_weight(const std::string* accept, std::string_view type);
 
+/// True where a scraper with this Accept header (null: none) wants OpenMetrics rather than the older
+/// text format, which those get that name neither.
+bool prefers_open_metrics(const std::string* accept);
+
 /// The weight of "gzip" in an Accept-Encoding header, from 0 (never) to 1000. Null: 0.
 int encoding_weight(const std::string* accept_encoding, std::string_view coding);
 

@@ -1,99 +1,44 @@
 #include "common/http_parser.h"
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <cstdint>
-#include <limits>
+#include <boost/beast/http/error.hpp>
 #include <utility>
 
 #include "common/http_framing.h"
+#include "common/http_parser_message.h"
 
 namespace mayfly {
 namespace {
 
 namespace http = boost::beast::http;
 using BeastError = boost::beast::error_code;
-using BeastText = boost::beast::string_view;
 
-constexpr std::size_t kMaxFields = 100;
 constexpr std::size_t kMaxBlankLines = 4;   // before a request line
 constexpr std::size_t kMaxChunkHead = 24;   // CRLF, 16 digits, CRLF, and the CRLF behind the last chunk
 constexpr std::size_t kKeptCapacity = 256;  // of an empty input buffer
 
-std::string_view view(BeastText text) { return {text.data(), text.size()}; }
-
 std::string bytes_text(std::size_t bytes) { return std::to_string(bytes) + " bytes"; }
 
+/// How much of `bytes` Beast shall look at as the head of a chunk: all of that head, or as much as
+/// shows that it is none; 0: more is needed. A head consists of the CRLF of the chunk before it,
+/// unless it is the first, a line, and an empty line if it is the last.
+std::size_t chunk_head_size(std::string_view bytes, bool first) {
+  constexpr std::string_view kEnd = "\r\n";
+  std::size_t at = 0;
+  if (!first) {
+    if (bytes.size() < kEnd.size()) return 0;
+    at = kEnd.size();
+    if (bytes.substr(0, at) != kEnd) return at;
+  }
+  const std::size_t feed = bytes.find('\n', at);
+  if (feed == std::string_view::npos) return 0;
+  const std::string_view line = bytes.substr(at, feed - at);
+  const bool last = line.find('0') == 0 && line.find_first_not_of("0\r") == std::string_view::npos;
+  const std::size_t size = feed + 1 + (last ? kEnd.size() : 0);
+  return size <= bytes.size() ? size : 0;
+}
+
 }  // namespace
-
-/// Beast's parser, writing straight into a ParsedRequest.
-class HttpRequestParser::Message final : public http::basic_parser<true> {
- public:
-  Message(std::size_t max_head_bytes, std::size_t max_body_bytes) : room_(max_body_bytes) {
-    header_limit(static_cast<std::uint32_t>(max_head_bytes) + 1);
-    // Counted here: whether a limit holds is known only after the head. (`none` refuses everything.)
-    body_limit(std::numeric_limits<std::uint64_t>::max());
-  }
-
-  ParsedRequest parsed;
-  HttpFraming framing;
-  std::string target;
-  std::string_view fault;   // what Beast has no word for
-  std::string_view piece;   // of a streamed body, out of the last put()
-  bool chunk_head = false;  // the last put() took a chunk's head
-
- private:
-  void on_request_impl(http::verb, BeastText method, BeastText at, int version, BeastError&) override {
-    parsed.request.method = view(method);
-    parsed.http_1_0 = version == 10;
-    target = view(at);
-  }
-  void on_response_impl(int, BeastText, int, BeastError&) override {}
-
-  void on_field_impl(http::field, BeastText name, BeastText value, BeastError& error) override {
-    if (is_header_done()) {
-      fault = "a trailer";
-      error = http::error::bad_field;
-      return;
-    }
-    if (parsed.request.headers.size() == kMaxFields) {
-      error = http::error::header_limit;
-      return;
-    }
-    auto& [key, text] = parsed.request.headers.emplace_back(to_lower(view(name)), view(value));
-    framing.note(key, text);
-    if (key == "host") parsed.host = text;
-  }
-  void on_header_impl(BeastError&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, BeastError&) override {}
-
-  std::size_t on_body_impl(BeastText body, BeastError&) override {
-    if (parsed.streamed) {
-      piece = view(body);
-    } else {
-      parsed.request.body += view(body);
-    }
-    return body.size();
-  }
-
-  void on_chunk_header_impl(std::uint64_t size, BeastText extensions, BeastError& error) override {
-    chunk_head = true;
-    if (!extensions.empty()) {
-      fault = "a chunk extension";
-      error = http::error::bad_chunk_extension;
-    } else if (!parsed.streamed && size > room_) {
-      error = http::error::body_limit;
-    } else if (!parsed.streamed) {
-      room_ -= size;
-    }
-  }
-  std::size_t on_chunk_body_impl(std::uint64_t, BeastText body, BeastError& error) override {
-    return on_body_impl(body, error);
-  }
-  void on_finish_impl(BeastError&) override {}
-
-  std::uint64_t room_;  // what chunks may still hold
-};
 
 HttpRequestParser::HttpRequestParser(std::size_t max_head_bytes, std::size_t max_body_bytes)
     : max_head_bytes_(max_head_bytes), max_body_bytes_(max_body_bytes) {}
@@ -119,6 +64,8 @@ std::string HttpRequestParser::take_rest() {
 
 bool HttpRequestParser::mid_request() const { return message_ != nullptr || buffered() > 0; }
 
+bool HttpRequestParser::starved() const { return buffered() < kMaxChunkHead; }
+
 bool HttpRequestParser::take_expects_continue() { return std::exchange(expects_continue_, false); }
 
 HttpRequestParser::State HttpRequestParser::refuse(int status, std::string_view code, std::string detail) {
@@ -143,7 +90,7 @@ bool HttpRequestParser::skip_blank_lines() {
 }
 
 std::size_t HttpRequestParser::find_head_end() {
-  const std::string_view bytes = unread();
+  const std::string_view bytes = unread().substr(0, max_head_bytes_ + 1);
   for (std::size_t i = scanned_; i < bytes.size(); ++i) {
     const auto byte = static_cast<unsigned char>(bytes[i]);
     const bool after_cr = i > 0 && bytes[i - 1] == '\r';
@@ -172,7 +119,7 @@ HttpRequestParser::State HttpRequestParser::next(const StreamsBody& streams) {
   if (!skip_blank_lines()) return State::refused;
   const std::size_t head = find_head_end();
   if (refusal_) return State::refused;
-  if (head > max_head_bytes_ || (head == 0 && buffered() > max_head_bytes_)) {
+  if (head == 0 ? buffered() > max_head_bytes_ : head > max_head_bytes_) {
     return refuse(431, "head_too_large", "the head of a request may have " + bytes_text(max_head_bytes_));
   }
   if (head == 0) return State::need_more;
@@ -187,7 +134,7 @@ HttpRequestParser::State HttpRequestParser::parse_head(std::size_t size) {
   if (error == http::error::bad_version) return refuse(505, "bad_version", "HTTP/1.1 and HTTP/1.0 only");
   if (error == http::error::header_limit) {
     return refuse(431, "too_many_headers",
-                  "a request may have " + std::to_string(kMaxFields) + " header lines");
+                  "a request may have " + std::to_string(Message::kMaxFields) + " header lines");
   }
   if (error || !message_->is_header_done() || used != size) {
     return refuse(400, "bad_request", error ? error.message() : "the head of the request is malformed");
@@ -232,24 +179,32 @@ HttpRequestParser::State HttpRequestParser::parse_body() {
 HttpRequestParser::Body HttpRequestParser::step_body(std::string_view& piece) {
   Message& message = *message_;
   while (!message.is_done()) {
-    if (buffered() == 0) return Body::need_more;
+    std::string_view bytes = unread();
+    const bool head = message.at_chunk_head();
+    // Whole heads only: Beast asserts where it gets the last one in pieces.
+    if (head) {
+      bytes = bytes.substr(0, kMaxChunkHead);
+      bytes = bytes.substr(0, chunk_head_size(bytes, message.before_first_chunk()));
+    }
+    if (bytes.empty() && buffered() < kMaxChunkHead) return Body::need_more;
+    if (bytes.empty()) {
+      refuse(400, "bad_request", "the head of a chunk is too long");
+      return Body::refused;
+    }
     message.piece = {};
-    message.chunk_head = false;
     BeastError error;
-    const std::size_t used = message.put(boost::asio::const_buffer(unread().data(), buffered()), error);
+    const std::size_t used = message.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
     consume(used);
     if (error == http::error::body_limit) {
       refuse_body_size();
       return Body::refused;
     }
-    // What Beast leaves unread is the beginning of a chunk's head.
-    const bool too_long = message.chunk_head ? used > kMaxChunkHead : error && buffered() > kMaxChunkHead;
-    if (message.fault.empty() && too_long) message.fault = "the head of a chunk is too long";
-    if (!message.fault.empty() || (error && error != http::error::need_more)) {
-      refuse(400, "bad_request", message.fault.empty() ? error.message() : std::string(message.fault));
+    if (error || !message.fault.empty() || (head && used != bytes.size())) {
+      const bool ours = !message.fault.empty() || !error || error == http::error::need_more;
+      if (ours && message.fault.empty()) message.fault = "the head of a chunk is malformed";
+      refuse(400, "bad_request", ours ? std::string(message.fault) : error.message());
       return Body::refused;
     }
-    if (error || used == 0) return Body::need_more;
     piece = message.piece;
     if (!piece.empty()) return Body::piece;
   }

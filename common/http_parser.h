@@ -60,6 +60,8 @@ class HttpRequestParser {
   std::string take_rest();
   /// Bytes that wait to be parsed.
   std::size_t buffered() const { return input_.size() - at_; }
+  /// True where a streamed body cannot go on with what is there.
+  bool starved() const;
   /// True where a request has begun and is not complete.
   bool mid_request() const;
   /// True once for each request whose client waits for "100 Continue" before it sends the body.

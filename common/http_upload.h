@@ -33,7 +33,7 @@ class UploadQueue {
   std::string take_all();
 
   /// libcurl's read callback.
-  std::size_t read(char* buffer, std::size_t size);
+  std::size_t read(char* buffer, std::size_t room);
   /// libcurl has got the last byte.
   bool all_read() const { return all_read_; }
   /// libcurl waits for more; set by read(), taken back by whoever wakes it.

@@ -64,15 +64,6 @@ nlohmann::ordered_json unknown_json(const shm::SegmentInfo& segment) {
   return {{"dropped", std::move(dropped)}};
 }
 
-nlohmann::ordered_json segment_json(const shm::SegmentInfo& segment) {
-  std::uint64_t connections = 0;
-  for (const auto& worker : segment.workers) connections += worker.connections;
-  return {{"bytes", segment.bytes},
-          {"free_bytes", segment.pages_free * segment.page_bytes},
-          {"writer_epoch", segment.epoch},
-          {"connections", connections}};
-}
-
 }  // namespace
 
 void append_log_record(std::string& out, const shm::RecordView& record) {
@@ -200,8 +191,16 @@ nlohmann::ordered_json directories_json(const shm::SegmentInfo& segment,
   }
   out["removed"] = removed_json(segment);
   out["unknown"] = unknown_json(segment);
-  out["segment"] = segment_json(segment);
   return out;
+}
+
+nlohmann::ordered_json segment_use_json(const shm::SegmentInfo& segment) {
+  std::uint64_t connections = 0;
+  for (const auto& worker : segment.workers) connections += worker.connections;
+  return {{"bytes", segment.bytes},
+          {"free_bytes", segment.pages_free * segment.page_bytes},
+          {"writer_epoch", segment.epoch},
+          {"connections", connections}};
 }
 
 }  // namespace mayfly

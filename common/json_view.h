@@ -52,9 +52,12 @@ nlohmann::ordered_json evicted_json(const shm::EvictCounts& counts);
 /// One element of "directories". A status that may become stale says "stale_after_seconds".
 nlohmann::ordered_json directory_json(const shm::DirectoryInfo& directory, std::string_view quota_version);
 
-/// The whole answer of /api/v1/directories: {"directories":[...],"removed":{...},"unknown":{...},
-/// "segment":{"bytes":...,"free_bytes":...,"writer_epoch":...,"connections":...}}.
+/// The answer of /api/v1/directories: {"directories":[...],"removed":{...},"unknown":{...}}.
 nlohmann::ordered_json directories_json(const shm::SegmentInfo& segment,
                                         const std::vector<shm::DirectoryInfo>& directories);
+
+/// Its member "segment", for those who may see the whole host:
+/// {"bytes":...,"free_bytes":...,"writer_epoch":...,"connections":...}.
+nlohmann::ordered_json segment_use_json(const shm::SegmentInfo& segment);
 
 }  // namespace mayfly

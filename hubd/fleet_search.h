@@ -1,4 +1,4 @@
-// GET /api/v1/search: one pattern over the logs of all hosts (docs/hub.md).
+// GET /api/v1/search: one pattern over the logs of all hosts (docs/fleet.md).
 #pragma once
 
 #include <chrono>

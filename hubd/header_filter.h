@@ -1,4 +1,4 @@
-// Which headers cross the tunnel (docs/tunnel.md). Readers do not trust hosts, and hosts are not
+// Which headers cross the tunnel (docs/fleet.md). Readers do not trust hosts, and hosts are not
 // told what a reader proves himself with: all hosts share the hub's origin in a browser.
 //
 // Pure functions, any thread.

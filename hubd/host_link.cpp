@@ -39,7 +39,6 @@ void HostLink::set_key(const Blake3Hash& key_hash) {
 
 void HostLink::park(ResponseWriterPtr poll, PollHeaders headers) {
   last_seen_ns_ = link_wall_ns();
-  last_poll_ms_ = shared_.deadlines.now_ms();
   headers_ = std::move(headers);
   take_back_lost();
   displace_polls();
@@ -89,6 +88,7 @@ HostLink::Polls::iterator HostLink::find_poll(std::uint64_t number) {
 void HostLink::drop_poll(Polls::iterator poll) {
   shared_.deadlines.remove(poll->deadline);
   last_poll_ms_ = shared_.deadlines.now_ms();
+  between_polls_ = true;
   polls_.erase(poll);
   --shared_.counts().parked;
 }
@@ -98,6 +98,7 @@ void HostLink::poll_gone(std::uint64_t number) {
   if (found == polls_.end()) return;
   ++shared_.counts().polls_gone;
   drop_poll(found);
+  between_polls_ = false;  // it hung up
 }
 
 void HostLink::poll_idle(std::uint64_t number) {
@@ -220,7 +221,7 @@ void HostLink::dismiss(int poll_status, std::string_view poll_text, int status, 
 HostState HostLink::state() const {
   HostState state;
   const std::uint64_t since = shared_.deadlines.now_ms() - last_poll_ms_;
-  state.connected = !polls_.empty() || (last_seen_ns_ && since < in_ms(shared_.times.between_polls));
+  state.connected = !polls_.empty() || (between_polls_ && since < in_ms(shared_.times.between_polls));
   state.last_seen_ns = last_seen_ns_;
   state.version = headers_.version;
   state.takes_scopes = headers_.takes_scopes;

@@ -87,6 +87,7 @@ class HostLink : public std::enable_shared_from_this<HostLink> {
   PollHeaders headers_;
   std::optional<std::uint64_t> last_seen_ns_;
   std::uint64_t last_poll_ms_ = 0;  // when a poll was last open
+  bool between_polls_ = false;      // it was answered: the next one is on its way
   std::uint64_t displaced_ms_ = 0;
   bool displaced_before_ = false;
   bool warned_ = false;  // of several servers of this name

@@ -9,7 +9,7 @@
 namespace mayfly::hubd {
 
 struct HostState {
-  bool connected = false;                     // a poll is open, or the last one ended less than 5 s ago
+  bool connected = false;  // a poll is open, or the last one was answered less than 5 s ago
   std::optional<std::uint64_t> last_seen_ns;  // wall clock of the last poll accepted
   std::string version;                        // "mayfly-version" of its polls; empty: another program
   bool takes_scopes = false;                  // it honours kScopeHeader

@@ -23,6 +23,8 @@ constexpr std::size_t kMaxConnections = 16384;
 constexpr std::size_t kMaxHeadBytes = 64 << 10;
 // Forms; what hosts send is handed on as it comes.
 constexpr std::size_t kMaxBodyBytes = 16 << 10;
+// A followed log may be silent for as long as nothing happens; TCP's keep-alive finds dead hosts.
+constexpr std::chrono::hours kBodyTimeout{24 * 365};
 
 }  // namespace
 
@@ -156,6 +158,7 @@ Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets, cons
   options.max_head_bytes = kMaxHeadBytes;
   options.max_body_bytes = kMaxBodyBytes;
   options.streams_body = &HostLinks::streams_body;
+  options.body_timeout = kBodyTimeout;
   options.tls = tls.context;
   auto server =
       std::make_unique<HttpServer>(loop_, options, [this](HttpRequest request, ResponseWriterPtr response) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/http_negotiation.h"
 #include "common/text.h"
 #include "hubd/fan_out.h"
 #include "hubd/fleet_exposition.h"
@@ -129,7 +130,7 @@ void ScraperApi::answer_metrics(const HttpRequest& request, const ResponseWriter
                          "",
                          {{"accept", "text/plain;version=0.0.4"}, {"user-agent", "mayfly-hubd"}}});
   }
-  const bool open_metrics = accepts_explicitly(request.header("accept"), "application/openmetrics-text");
+  const bool open_metrics = prefers_open_metrics(request.header("accept"));
   FanOutLimits limits;
   limits.time = scrape_time(request);
   fan_out(fleet_.loop(), fleet_.links(), std::move(questions), limits, response,

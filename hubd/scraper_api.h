@@ -1,4 +1,4 @@
-// What programs read at the hub (docs/hub.md): the list of servers, all hosts' metrics at once,
+// What programs read at the hub (docs/fleet.md): the list of servers, all hosts' metrics at once,
 // and where Prometheus finds each one's.
 #pragma once
 

@@ -13,6 +13,7 @@
 #include "relayd/read_scope.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
+#include "relayd/tunnel_counts.h"
 #include "shm/control.h"
 
 namespace mayfly::relayd {
@@ -28,6 +29,8 @@ struct ApiParts {
   FollowHub& follow;
   /// The rules in force; null before the first ones.
   std::function<const shm::Rules*()> rules;
+  /// Nothing: there is no tunnel.
+  std::function<std::optional<TunnelCounts>()> tunnel;
 };
 
 /// One request on its way through a handler.

@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/http_message.h"
-#include "common/http_negotiation.h"
 #include "common/json_view.h"
 #include "relayd/metrics_text.h"
 #include "relayd/status_metrics.h"
@@ -111,6 +109,19 @@ void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
   text.sample({}, segment.epoch);
 }
 
+void put_tunnel(MetricsText& text, const TunnelCounts& tunnel) {
+  text.gauge("mayfly_tunnel_connected", "1 while the hub takes this host's questions for work.");
+  text.sample({}, std::uint64_t{tunnel.connected ? 1u : 0u});
+  text.gauge("mayfly_tunnel_requests_in_flight", "Requests of the tunnel that are being answered.");
+  text.sample({}, std::uint64_t{tunnel.in_flight});
+  text.counter("mayfly_tunnel_polls_total", "Questions for work.");
+  text.sample({}, tunnel.polls);
+  text.counter("mayfly_tunnel_requests_total", "Requests out of the tunnel, by what became of them.");
+  text.sample({{"outcome", "taken"}}, tunnel.requests);
+  text.sample({{"outcome", "refused"}}, tunnel.refused);
+  text.sample({{"outcome", "dropped"}}, tunnel.dropped);
+}
+
 void put_loki(MetricsText& text, const LokiCounts& loki) {
   text.counter("mayfly_loki_queries_total", "Questions to Loki's API, but for tails.");
   text.sample({}, loki.queries.load());
@@ -133,16 +144,6 @@ std::string_view metrics_content_type(MetricsFormat format) {
                                                : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-MetricsFormat wanted_metrics_format(const std::string* accept) {
-  constexpr std::string_view kOpenMetrics = "application/openmetrics-text";
-  const int open_metrics = accept_weight(accept, kOpenMetrics);
-  const int text = accept_weight(accept, "text/plain");
-  // Of two that are equally welcome, the one that was asked for by name.
-  const bool better =
-      open_metrics > text || (open_metrics == text && accepts_explicitly(accept, kOpenMetrics));
-  return better && open_metrics > 0 ? MetricsFormat::open_metrics : MetricsFormat::prometheus;
-}
-
 std::optional<std::string> sample_value(std::string_view value) {
   if (value.size() > 1 && value[0] == '+' && value[1] != '-') value.remove_prefix(1);
   // from_chars also takes "inf" and "nan": a number begins with a digit, after a sign or a point.
@@ -158,10 +159,11 @@ std::optional<std::string> sample_value(std::string_view value) {
 }
 
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const LokiCounts& loki) {
+                           const LokiCounts& loki, const std::optional<TunnelCounts>& tunnel) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
+  if (tunnel) put_tunnel(text, *tunnel);
   if (reader == nullptr) return text.finish();
   const shm::SegmentInfo segment = reader->info();
   const Directories directories = reader->directories();

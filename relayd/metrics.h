@@ -8,6 +8,7 @@
 
 #include "relayd/loki_counts.h"
 #include "relayd/scoped_reader.h"
+#include "relayd/tunnel_counts.h"
 #include "shm/clock.h"
 
 namespace mayfly::relayd {
@@ -16,13 +17,10 @@ enum class MetricsFormat { prometheus, open_metrics };
 
 std::string_view metrics_content_type(MetricsFormat format);
 
-/// The format that an Accept header (null: none) prefers; the older one where it takes neither.
-MetricsFormat wanted_metrics_format(const std::string* accept);
-
 /// `reader` null: what can be said without a segment. A narrowed reader gets
-/// what belongs to directories alone. Any thread that owns the reader.
+/// what belongs to directories alone. `tunnel` nothing: there is none. Any thread that owns the reader.
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const LokiCounts& loki);
+                           const LokiCounts& loki, const std::optional<TunnelCounts>& tunnel = {});
 
 /// A status value as a sample: finite decimal numbers only, in one spelling.
 std::optional<std::string> sample_value(std::string_view value);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/http_negotiation.h"
 #include "common/json_view.h"
 #include "relayd/keys_api.h"
 #include "relayd/log_api.h"
@@ -67,17 +68,21 @@ void ReadApi::route(ApiCall call) const {
 void ReadApi::answer_directories(const ApiCall& call) const {
   const auto reader = parts_.segment.reader(call.scope);
   if (!reader) return send_problem(*call.response, 503, "no_segment", parts_.segment.problem());
-  const auto answer = directories_json(reader->info(), reader->directories());
+  auto answer = directories_json(reader->info(), reader->directories());
+  if (reader->sees_everything()) answer["segment"] = segment_use_json(reader->info());
   call.response->send(200, data_headers("application/json"), answer.dump() + "\n");
 }
 
 void ReadApi::answer_metrics(const ApiCall& call) const {
-  const MetricsFormat format = wanted_metrics_format(call.request.header("accept"));
+  const auto format = prefers_open_metrics(call.request.header("accept")) ? MetricsFormat::open_metrics
+                                                                          : MetricsFormat::prometheus;
   const auto text = std::make_shared<std::string>();
   const auto send = [text, format, response = call.response] {
     response->send(200, data_headers(metrics_content_type(format)), *text);
   };
   const auto reader = parts_.segment.reader(call.scope);
+  std::optional<TunnelCounts> tunnel;
+  if (call.scope.sees_everything() && parts_.tunnel) tunnel = parts_.tunnel();
   std::uint64_t status_bytes = 0;
   if (reader) {
     for (const auto& directory : reader->directories()) {
@@ -86,14 +91,14 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts());
+    *text =
+        render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts(), tunnel);
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, &clocks = parts_.segment.clocks(), counts = loki_.counts()](const ScopedReader* own) {
-        *text = render_metrics(own, clocks, format, *counts);
-      },
+      [text, format, tunnel, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
+          const ScopedReader* own) { *text = render_metrics(own, clocks, format, *counts, tunnel); },
       send);
 }
 

@@ -53,8 +53,8 @@ struct Relay::Parts {
         slices(loop),
         follow(loop, options.paths.data, segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
-        api({loop, SegmentAccess(segment, pool), slices, follow,
-             [this] { return rules ? &*rules : nullptr; }}),
+        api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
+             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; }}),
         server(loop, server_options(config),
                [this](HttpRequest request, ResponseWriterPtr response) {
                  api.handle(std::move(request), std::move(response));

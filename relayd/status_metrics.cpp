@@ -59,6 +59,7 @@ DirectoryStatus collect_status(const ScopedReader& reader, const shm::DirectoryI
 
 void limit_keys(std::vector<DirectoryStatus>& all, std::size_t max_keys) {
   std::vector<std::size_t> wanted;
+  wanted.reserve(all.size());
   for (const auto& status : all) wanted.push_back(status.samples.size());
   const std::vector<std::size_t> shares = fair_shares(wanted, max_keys);
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -2,13 +2,9 @@
 
 #include <utility>
 
+#include "common/http_answer_head.h"
+
 namespace mayfly::relayd {
-namespace {
-
-bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
-
-}  // namespace
-
 TunnelResponse::~TunnelResponse() {
   if (stage_ == Stage::waiting) {
     const std::string body = problem_json(500, "no_answer", "the request was given up");
@@ -18,26 +14,35 @@ TunnelResponse::~TunnelResponse() {
   }
 }
 
-std::shared_ptr<HttpUpload> TunnelResponse::start(const WrappedHead& head,
-                                                  std::optional<std::uint64_t> length) {
+std::shared_ptr<HttpUpload> TunnelResponse::start(int status, const HttpHeaders& headers,
+                                                  std::optional<std::uint64_t> length,
+                                                  std::optional<std::uint64_t> sent) {
   const auto posts = posts_.lock();
   if (!posts) return nullptr;
+  WrappedHead head{status, {}};
+  for (const auto& header : headers) {
+    if (may_be_sent(status, header.first, header.second)) head.headers.push_back(header);
+  }
+  if (length) head.headers.emplace_back("content-length", std::to_string(*length));
   const auto ended = [tunnel = posts_, id = id_, self = weak_from_this()](const HttpClientResponse&) {
     // What the relay thinks of the answer changes nothing here: only that the POST is over.
     if (const auto alive = tunnel.lock()) alive->finished(id);
     if (const auto response = self.lock()) response->post_ended();
   };
-  return posts->post(id_, head, length, ended);
+  return posts->post(id_, head, sent, ended);
 }
 
 void TunnelResponse::send(int status, const HttpHeaders& headers, std::string_view body) {
   if (stage_ != Stage::waiting) return;
   stage_ = Stage::done;
-  WrappedHead head{status, headers};
-  if (!has_no_body(status)) head.headers.emplace_back("content-length", std::to_string(body.size()));
+  const bool bodiless = head_only_ || has_no_body(status);
+  std::optional<std::uint64_t> length;
+  if (bodiless) length = announced_length(headers);
+  if (!length && status != 304) length = body.size();
+  if (status < 200 || status == 204) length.reset();
   // A HEAD's length is in the headers; the POST's own says 0, so that it comes to its end.
-  if (head_only_ || has_no_body(status)) body = {};
-  const auto upload = start(head, body.size());
+  if (bodiless) body = {};
+  const auto upload = start(status, headers, length, body.size());
   if (!upload) return;
   upload->write(body);
   upload->end();
@@ -46,8 +51,10 @@ void TunnelResponse::send(int status, const HttpHeaders& headers, std::string_vi
 void TunnelResponse::begin(int status, const HttpHeaders& headers) {
   if (stage_ != Stage::waiting) return;
   const bool bodiless = head_only_ || has_no_body(status);
+  left_ = announced_length(headers);
+  if (status < 200 || status == 204) left_.reset();
   stage_ = bodiless ? Stage::done : Stage::streaming;
-  upload_ = start({status, headers}, bodiless ? std::optional<std::uint64_t>(0) : std::nullopt);
+  upload_ = start(status, headers, left_, bodiless ? std::optional<std::uint64_t>(0) : left_);
   if (!bodiless) return;
   if (upload_) upload_->end();
   upload_.reset();
@@ -55,11 +62,18 @@ void TunnelResponse::begin(int status, const HttpHeaders& headers) {
 }
 
 void TunnelResponse::write(std::string_view data) {
-  if (stage_ == Stage::streaming && upload_) upload_->write(data);
+  if (stage_ != Stage::streaming || !upload_) return;
+  if (left_) {
+    // More than was announced: the reader shall see that this answer cannot be trusted.
+    if (data.size() > *left_) return abort();
+    *left_ -= data.size();
+  }
+  upload_->write(data);
 }
 
 void TunnelResponse::end() {
   if (stage_ != Stage::streaming) return;
+  if (left_.value_or(0) > 0) return abort();  // less than was announced
   stage_ = Stage::done;
   closed_ = nullptr;
   if (upload_) upload_->end();

@@ -53,13 +53,16 @@ class TunnelResponse : public ResponseWriter, public std::enable_shared_from_thi
  private:
   enum class Stage { waiting, streaming, done };
 
-  std::shared_ptr<HttpUpload> start(const WrappedHead& head, std::optional<std::uint64_t> length);
+  /// Starts the POST. `length`: the Content-Length for the reader; `sent`: the POST's own, nothing: chunked.
+  std::shared_ptr<HttpUpload> start(int status, const HttpHeaders& headers,
+                                    std::optional<std::uint64_t> length, std::optional<std::uint64_t> sent);
   void post_ended();
 
   std::weak_ptr<TunnelPosts> posts_;
   std::string id_;
   bool head_only_;
-  bool ended_early_ = false;  // done without end(): on_closed is due
+  std::optional<std::uint64_t> left_;  // of an announced length
+  bool ended_early_ = false;           // done without end(): on_closed is due
   Stage stage_ = Stage::waiting;
   std::shared_ptr<HttpUpload> upload_;  // while streaming
   Callback closed_;

@@ -88,6 +88,7 @@ shm::Status Uplink::start() {
 
 TunnelCounts Uplink::counts() const {
   TunnelCounts counts = counts_;
+  counts.connected = state_ == TunnelState::connected;
   counts.in_flight = answers_->in_flight.size();
   return counts;
 }
@@ -121,8 +122,7 @@ void Uplink::answered(HttpClientResponse response) {
       return rest();
     case 401:
     case 403:
-      return failed(TunnelState::refused,
-                    "it does not know this name and key (" + std::to_string(response.status) + ")");
+      return failed(TunnelState::refused, "status " + std::to_string(response.status));
     case 0:
       return failed(TunnelState::away, response.error);
     default:
@@ -132,7 +132,7 @@ void Uplink::answered(HttpClientResponse response) {
 
 void Uplink::take_list(const std::string& body) {
   auto list = decode_requests(body);
-  if (!list.ok()) return failed(TunnelState::odd, list.error().text + "; is that a relay?");
+  if (!list.ok()) return failed(TunnelState::odd, list.error().text);
   back_off_ = std::chrono::milliseconds(0);
   set_state(TunnelState::connected, {});
   if (list.value().empty()) return rest();
@@ -183,10 +183,17 @@ void Uplink::failed(TunnelState state, const std::string& problem) {
 
 void Uplink::set_state(TunnelState state, const std::string& detail) {
   if (std::exchange(state_, state) == state) return;
-  if (state == TunnelState::connected) {
-    spdlog::info("tunnel: connected to {} as {}", target_.url, target_.name);
-  } else {
-    spdlog::warn("tunnel: {}: {}", target_.url, detail);
+  switch (state) {
+    case TunnelState::starting:
+      return;
+    case TunnelState::connected:
+      return spdlog::info("tunnel: connected to {} as {}", target_.url, target_.name);
+    case TunnelState::refused:
+      return spdlog::warn("tunnel: {} does not know this name and key: {}", target_.url, detail);
+    case TunnelState::odd:
+      return spdlog::warn("tunnel: {} does not answer as a relay does: {}", target_.url, detail);
+    case TunnelState::away:
+      return spdlog::warn("tunnel: {} is away: {}", target_.url, detail);
   }
 }
 

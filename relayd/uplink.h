@@ -15,6 +15,7 @@
 #include "common/http_message.h"
 #include "common/loop_timer.h"
 #include "common/tunnel_wire.h"
+#include "relayd/tunnel_counts.h"
 #include "shm/result.h"
 
 namespace mayfly::relayd {
@@ -43,14 +44,6 @@ struct TunnelLimits {
   std::size_t max_list_bytes = 16 << 20;  // of one poll's answer
 };
 
-struct TunnelCounts {
-  std::uint64_t polls = 0;
-  std::uint64_t requests = 0;  // handed to the handler
-  std::uint64_t refused = 0;   // answered 503: too many in flight
-  std::uint64_t dropped = 0;   // not answered: too many even for that, doubled, or without an id
-  std::size_t in_flight = 0;   // now, refusals included
-};
-
 enum class TunnelState {
   starting,
   connected,
@@ -72,6 +65,8 @@ class Uplink {
   /// Polls at once. Errors (invalid): the key may not be sent to that address.
   shm::Status start();
   TunnelState state() const { return state_; }
+  /// What the next poll waits for after a failure, before it is shortened at random by up to a quarter.
+  std::chrono::milliseconds back_off() const { return back_off_; }
   TunnelCounts counts() const;
 
  private:

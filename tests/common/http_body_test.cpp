@@ -100,6 +100,8 @@ TEST_F(HttpBodyTest, TakesBodiesInAnyPieces) {
   for (const char byte : request) ASSERT_TRUE(connection.send({&byte, 1}));
   EXPECT_EQ(connection.read_answer().body, "15");
   EXPECT_EQ(body_, "hello 123456789");
+  for (const char byte : std::string(kChunked) + "0\r\n\r\n") ASSERT_TRUE(connection.send({&byte, 1}));
+  EXPECT_EQ(connection.read_answer().body, "0");
 }
 
 TEST_F(HttpBodyTest, HoldsBackASenderWhoseTakerPauses) {

@@ -36,6 +36,19 @@ TEST(AcceptTest, OfEqualRangesTheHeaviestCounts) {
   EXPECT_EQ(accept(prometheus, "application/json"), 100);
 }
 
+TEST(AcceptTest, AScraperGetsTheFormatItPrefers) {
+  const auto open_metrics = [](const std::string& header) { return prefers_open_metrics(&header); };
+  EXPECT_FALSE(prefers_open_metrics(nullptr));
+  EXPECT_FALSE(open_metrics("*/*"));
+  EXPECT_FALSE(open_metrics("text/plain"));
+  EXPECT_TRUE(open_metrics("application/openmetrics-text; version=1.0.0"));
+  EXPECT_FALSE(open_metrics("application/openmetrics-text;q=0.5, text/plain;q=0.9"));
+  EXPECT_TRUE(open_metrics("application/openmetrics-text;q=0.5, text/plain;q=0.2, */*;q=0.1"));
+  EXPECT_TRUE(open_metrics("application/openmetrics-text, text/plain"));
+  EXPECT_FALSE(open_metrics("application/openmetrics-text;q=0"));
+  EXPECT_FALSE(open_metrics("application/json"));
+}
+
 TEST(EncodingTest, IsTakenWhereItIsNamed) {
   EXPECT_EQ(encoding_weight(nullptr, "gzip"), 0);
   EXPECT_EQ(encoding("gzip, deflate, br"), 1000);

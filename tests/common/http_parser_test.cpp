@@ -107,6 +107,16 @@ TEST(HttpParser, TakesRequestsInPieces) {
   }
 }
 
+TEST(HttpParser, TakesAnEmptyBodyInPieces) {
+  for (const std::size_t step : {1, 2, 3, 100}) {
+    HttpRequestParser parser(kHead, kBody);
+    const std::string_view bytes =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    ASSERT_EQ(feed(parser, bytes, step), State::ready) << step;
+    EXPECT_EQ(parser.take().request.body, "");
+  }
+}
+
 TEST(HttpParser, TakesPipelinedRequestsOneByOne) {
   HttpRequestParser parser(kHead, kBody);
   parser.append(

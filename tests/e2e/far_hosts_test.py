@@ -168,7 +168,8 @@ class FarHosts(unittest.TestCase):
         for host, name in zip(self.hosts, NAMES):
             write(host, f"hello from {name}")
             answer = self.ada.get(f"/frontend/servers/{name}/api/v1/logs/demo?last=1")
-            self.assertEqual((answer.status, answer.json()["line"]), (200, f"hello from {name}"))
+            self.assertEqual(answer.status, 200, (answer.body, host.log_text()))
+            self.assertEqual(answer.json()["line"], f"hello from {name}")
         tails = [Follower(self.ada, f"/frontend/servers/{name}/api/v1/tail/demo") for name in NAMES]
         for tail, host in zip(tails, self.hosts):
             tail.start()

@@ -244,6 +244,15 @@ class Open(unittest.TestCase):
             add_user(hub.file, "ada", PASSWORD, "*:")
             wait_for("the login", lambda: browser.get("/frontend/audit_log").status == 401)
 
+    def test_pages_of_others_open_no_web_sockets(self) -> None:
+        with Hub(DIRECTORIES) as hub:
+            hub.start()
+            upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+            for origin, status in (("https://evil.example", 403), ("null", 403), (f"http://127.0.0.1:{hub.port + 1}", 403),
+                                   (f"http://127.0.0.1:{hub.port}", 200)):
+                self.assertEqual(Visitor(hub.port).get("/metrics", {**upgrade, "Origin": origin}).status, status, origin)
+            self.assertEqual(Visitor(hub.port).get("/metrics", upgrade).status, 200, "not a browser")
+
     def test_behind_a_proxy_its_readers_have_every_right_but_programs_need_keys(self) -> None:
         with Hub(DIRECTORIES) as hub:
             hub.file.write_text("behind_proxy: true\n" + hub.file.read_text())

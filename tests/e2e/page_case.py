@@ -19,7 +19,38 @@ PATIENT = ("--watchdog-ms", "600000", "--backoff-first-ms", "10", "--backoff-max
 ROWS = "[...document.querySelectorAll('.log-list .row')]"
 
 
-class PageCase(unittest.TestCase):
+class PageReader(unittest.TestCase):
+    """What `self.page`, a browser, shows."""
+
+    page: browser.Browser
+
+    def wait_state(self, state: str) -> None:
+        self.page.wait(f"the state {state}", "return document.querySelector('.toolbar')?.dataset.state === arguments[0]", state)
+
+    def lines(self) -> list[str]:
+        """Texts of the lines in sight, marks left out."""
+        return self.page.run(f"return {ROWS}.filter((row) => !row.classList.contains('mark')).map((row) => row.querySelector('.text').textContent)")
+
+    def marks(self) -> list[str]:
+        return self.page.run(f"return {ROWS}.filter((row) => row.classList.contains('mark')).map((row) => row.querySelector('.text').textContent)")
+
+    def wait_line(self, text: str) -> None:
+        self.page.wait(f"the line {text!r}", f"return {ROWS}.some((row) => row.querySelector('.text').textContent === arguments[0])", text)
+
+    def wait_mark(self, text: str) -> None:
+        self.page.wait(f"the mark {text!r}", f"return {ROWS}.some((row) => row.classList.contains('mark') && row.textContent.includes(arguments[0]))", text)
+
+    def counts(self) -> dict[str, int]:
+        """received, shown, dropped (for display), missed."""
+        return {name: int(value) for name, value in self.page.run("return {...document.querySelector('.counts').dataset}").items()}
+
+    def assert_no_complaints(self) -> None:
+        """Neither errors nor violations of the policy."""
+        complaints = [message["message"] for message in self.page.console() if message["level"] == "SEVERE"]
+        self.assertEqual(complaints, [])
+
+
+class PageCase(PageReader):
     """One browser and one host for a class."""
 
     directories = DIRECTORIES
@@ -45,33 +76,8 @@ class PageCase(unittest.TestCase):
         if view.startswith("log/"):
             self.wait_state("live")
 
-    def wait_state(self, state: str) -> None:
-        self.page.wait(f"the state {state}", "return document.querySelector('.toolbar')?.dataset.state === arguments[0]", state)
-
-    def lines(self) -> list[str]:
-        """Texts of the lines in sight, marks left out."""
-        return self.page.run(f"return {ROWS}.filter((row) => !row.classList.contains('mark')).map((row) => row.querySelector('.text').textContent)")
-
-    def marks(self) -> list[str]:
-        return self.page.run(f"return {ROWS}.filter((row) => row.classList.contains('mark')).map((row) => row.querySelector('.text').textContent)")
-
-    def wait_line(self, text: str) -> None:
-        self.page.wait(f"the line {text!r}", f"return {ROWS}.some((row) => row.querySelector('.text').textContent === arguments[0])", text)
-
-    def wait_mark(self, text: str) -> None:
-        self.page.wait(f"the mark {text!r}", f"return {ROWS}.some((row) => row.classList.contains('mark') && row.textContent.includes(arguments[0]))", text)
-
-    def counts(self) -> dict[str, int]:
-        """received, shown, dropped (for display), missed."""
-        return {name: int(value) for name, value in self.page.run("return {...document.querySelector('.counts').dataset}").items()}
-
     def log(self, directory: str, key: str, *lines: str) -> None:
         self.stack.send(*(f"LOG {directory} {key} {line}".encode() for line in lines))
 
     def set(self, directory: str, key: str, value: str) -> None:
         self.stack.send(f"STATUS {directory} {key} {value}".encode())
-
-    def assert_no_complaints(self) -> None:
-        """Neither errors nor violations of the policy."""
-        complaints = [message["message"] for message in self.page.console() if message["level"] == "SEVERE"]
-        self.assertEqual(complaints, [])

@@ -48,7 +48,7 @@ def of(server: str = "", kind: str = "") -> frozenset[str]:
 
 def paths_of_directory(base: str, name: str) -> list[Path]:
     server, kind = DIRECTORIES[name]
-    ways = {"log": ["logs/{}", "logs/{}/k", "logs/{}?last=5", "logs/{};last=5", "logs/{}?grep=line", "logs/{}?key=k"],
+    ways = {"log": ["logs/{}", "logs/{}/k", "logs/{}?last=5", "logs/{};last=5", "logs/{}?grep=line", "logs/{}?key=k", "keys/{}"],
             "status": ["status/{}", "status/{}/text", "status/{}?prefix=t", "status/{};prefix=t", "status/{}?key=text"]}
     streams = {"log": ["tail/{}?last=5", "tail/{};last=5", "tail/{}/k?last=5", "logs/{}?follow=1"],
                "status": ["watch/{}?last=5"]}
@@ -72,8 +72,9 @@ def paths_of_server(base: str, server: str) -> list[Path]:
 
 def paths_of_people() -> list[Path]:
     paths = [path for server in SERVERS for path in paths_of_server(f"/frontend/servers/{server}", server)]
-    return paths + [Path("/api/v1/search?q=line", of(kind="log")), Path("/api/v1/servers", frozenset()),
-                    *paths_of_loki("")]
+    pages = [Path(f"/frontend/servers/{server}/", frozenset(), server) for server in SERVERS]
+    return paths + pages + [Path("/api/v1/search?q=line", of(kind="log")), Path("/api/v1/servers", frozenset()),
+                            Path("/frontend/servers/", frozenset()), *paths_of_loki("")]
 
 
 def paths_of_programs() -> list[Path]:
@@ -167,11 +168,12 @@ class Permissions(unittest.TestCase):
 
     def test_nobody(self) -> None:
         for path in paths_of_people() + paths_of_programs():
-            for headers in ({}, HTML, {"Cookie": "mayfly_session=" + "x" * 43}, {"X-Forwarded-For": "127.0.0.1"}):
+            for headers in ({}, {"Cookie": "mayfly_session=" + "x" * 43}, {"X-Forwarded-For": "127.0.0.1"}):
                 with self.subTest(path=path.path, headers=headers):
                     reply = self.fleet.visitor().get(path.path, headers)
                     self.assertEqual(reply.status, 401)
                     self.assertFalse(shown_in(reply.text()))
+            self.assertIn(self.fleet.visitor().get(path.path, HTML).status, (401, 303), path.path)
 
     def test_cookies_do_not_open_what_is_for_programs(self) -> None:
         visitor = self.fleet.log_in("all")

@@ -74,10 +74,17 @@ class Prometheus:
 
     def wait_up(self, count: int) -> None:
         """Until that many targets were scraped without a complaint."""
+        seen: list[tuple[str, str, str]] = []
+
         def all_up() -> bool:
-            targets = self.api("targets")["activeTargets"]
-            return len(targets) == count and all(target["health"] == "up" for target in targets)
-        wait_for(f"{count} targets that are up", all_up)
+            seen[:] = [(target["scrapeUrl"], target["health"], target["lastError"])
+                       for target in self.api("targets")["activeTargets"]]
+            return len(seen) == count and all(health == "up" for _, health, _ in seen)
+
+        try:
+            wait_for(f"{count} targets that are up", all_up)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}: {seen}") from None
 
 
 def check_metrics(text: bytes) -> str:

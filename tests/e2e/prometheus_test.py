@@ -5,8 +5,11 @@ import unittest
 
 import prometheus_process
 import reading
+from fleet import Fleet
+from harness import wait_for
 from hub_case import WithHub, entry
 from prometheus_process import Prometheus, check_metrics
+from visitor import add_key
 
 # Prometheus asks with this; its q-values lead to OpenMetrics.
 OPEN_METRICS = ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -79,6 +82,59 @@ class Scrape(WithHub):
                 self.assertEqual(len(names), len(set(names)), names)
             samples = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
             self.assertEqual(len(samples), len(set(samples)))
+
+
+class ThroughTheHub(unittest.TestCase):
+    def setUp(self) -> None:
+        self.fleet = Fleet(entry("demo") + entry("app-web", "status") + entry("system", "status"), ["alpha", "beta"])
+        self.addCleanup(self.fleet.close)
+        self.fleet.__enter__()
+        for number, host in enumerate(self.fleet.hosts.values(), 1):
+            host.send(f"STATUS app-web load {number}".encode(), f"STATUS system secret {number}".encode())
+        self.hub = self.fleet.hub.url.removeprefix("http://")
+
+    def key(self, *rights: str) -> str:
+        key = add_key(self.fleet.hub.file, "prometheus", *rights)
+        wait_for("the key to count", lambda: reading.get(self.fleet.hub.url, "/scraper/api/test", self.bearer(key)).status == 200)
+        return key
+
+    @staticmethod
+    def bearer(key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def test_one_scrape_for_all_hosts(self) -> None:
+        key = self.key("*:")
+        with Prometheus("  - job_name: fleet\n    metrics_path: /scraper/v1/metrics\n"
+                        f"    authorization: {{credentials: '{key}'}}\n    honor_labels: true\n"
+                        f"    static_configs: [{{targets: ['{self.hub}']}}]\n") as prometheus:
+            prometheus.wait_up(1)
+            for number, name in enumerate(self.fleet.hosts, 1):
+                prometheus.wait_value(f'mayfly_host_up{{server="{name}"}}', 1)
+                prometheus.wait_value(f'mayfly_status{{server="{name}",directory="app-web",key="load"}}', number)
+            self.fleet.hosts["beta"].stop()
+            prometheus.wait_value('mayfly_host_up{server="beta"}', 0)
+            prometheus.wait_value('mayfly_status{server="alpha",directory="app-web"}', 1)
+        text = reading.get(self.fleet.hub.url, "/scraper/v1/metrics", self.bearer(key)).body
+        self.assertEqual(check_metrics(text), "")
+
+    def test_each_host_is_discovered_as_a_target(self) -> None:
+        key = self.key("*:")
+        with Prometheus("  - job_name: hosts\n"
+                        f"    authorization: {{credentials: '{key}'}}\n    http_sd_configs:\n"
+                        f"      - {{url: 'http://{self.hub}/scraper/v1/http_sd', refresh_interval: 1s, authorization: {{type: Bearer, credentials: '{key}'}}}}\n"
+                        "    relabel_configs: [{source_labels: [server], target_label: instance}]\n") as prometheus:
+            prometheus.wait_value('mayfly_status{instance="alpha",directory="app-web",key="load"}', 1)
+            prometheus.wait_value('mayfly_status{instance="beta",directory="app-web",key="load"}', 2)
+            prometheus.wait_value('sum(up{job="hosts"})', 2)
+            prometheus.wait_value('count(up{job="hosts"})', 3)  # one is in the hub's file, and was never seen
+
+    def test_a_key_scrapes_what_it_may_read(self) -> None:
+        key = self.key("beta:app-")
+        lines = reading.get(self.fleet.hub.url, "/scraper/v1/metrics", self.bearer(key)).body.decode()
+        self.assertIn('mayfly_status{server="beta",directory="app-web",key="load"} 2', lines)
+        self.assertNotIn("alpha", lines)
+        self.assertNotIn("system", lines)
+        self.assertEqual(reading.get(self.fleet.hub.url, "/scraper/v1/metrics").status, 401)
 
 
 if __name__ == "__main__":

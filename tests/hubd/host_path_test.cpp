@@ -19,7 +19,7 @@ std::string directory_of(const std::string& path) {
 }
 
 TEST(HostPath, NamesItsDirectory) {
-  for (const std::string what : {"status", "logs", "tail", "watch"}) {
+  for (const std::string what : {"status", "logs", "tail", "watch", "keys"}) {
     EXPECT_EQ(directory_of("/api/v1/" + what + "/app-1"), "app-1");
     EXPECT_EQ(directory_of("/api/v1/" + what + "/app-1/"), "app-1");
     EXPECT_EQ(directory_of("/api/v1/" + what + "/app-1/key"), "app-1");

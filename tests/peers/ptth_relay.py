@@ -5,7 +5,8 @@
 
 Says what it does as JSON, one object a line, on standard output: {"event":"ready","port":4000},
 {"event":"listen","n":1,"gap_ms":0,"headers":…}, {"event":"listened","n":1,"status":200,"ids":[…]},
-{"event":"responded","id":…,"status":200,"text":"StreamFinished\\n","length":34,"chunked":false}.
+{"event":"responded","id":…,"status":200,"text":"StreamFinished\\n","length":34,"chunked":false},
+{"event":"abandoned","id":…} and {"event":"timed-out","id":…} for clients without an answer.
 
 Oddities kept: queries are dropped, of a repeated header only the first value goes on, a second
 listener displaces the first, requests of clients that left are delivered all the same, and a shutdown
@@ -254,6 +255,7 @@ class Relay:
                 return await self.send_response(connection, method, waiting.result(), gone)
             finally:
                 gone.cancel()
+        say("abandoned" if gone.done() else "timed-out", id=identity)
         waiting.cancel()
         gone.cancel()
         text = b"Relay shutting down\n" if self.stopping.is_set() else b"Remote server never responded\n"

@@ -1,6 +1,8 @@
 // A relay that is nothing but sockets: sees the tunnel's bytes, and answers what it is told to.
 #pragma once
 
+#include <strings.h>
+
 #include <deque>
 #include <memory>
 #include <optional>

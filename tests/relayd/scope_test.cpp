@@ -70,14 +70,16 @@ TEST_F(ScopeTest, ShowsOnlyDirectoriesWithinIt) {
   ASSERT_EQ(object["directories"].size(), 2u);
   for (const auto& directory : object["directories"]) EXPECT_EQ(directory["name"], "app-one");
   EXPECT_EQ(object["unknown"]["dropped"]["unknown_directory"], 0);
+  EXPECT_FALSE(object.contains("segment")) << "the host's own business";
   object = ordered_json::parse(ask("/api/v1/directories")->body());
   EXPECT_EQ(object["directories"].size(), 6u);
+  EXPECT_TRUE(object.contains("segment"));
   EXPECT_EQ(object["unknown"]["dropped"]["unknown_directory"], 3);
 }
 
 TEST_F(ScopeTest, AnswersForOthersAsIfTheyDidNotExist) {
   for (const std::string path :
-       {"logs/", "status/", "tail/", "watch/", "logs/;follow=1;x=", "status/?prefix=k&x="}) {
+       {"logs/", "status/", "tail/", "watch/", "keys/", "logs/;follow=1;x=", "status/?prefix=k&x="}) {
     const auto target = [&](const std::string& name) {
       const std::size_t at = path.find('/') + 1;
       return "/api/v1/" + path.substr(0, at) + name + path.substr(at);

@@ -19,20 +19,6 @@ TEST(FairSharesTest, SmallOnesKeepAllOfTheirs) {
   EXPECT_EQ(fair_shares({5, 5}, 0), (Shares{0, 0}));
 }
 
-TEST(MetricsFormatTest, IsWhatTheScraperPrefers) {
-  const auto wanted = [](const std::string& accept) { return wanted_metrics_format(&accept); };
-  EXPECT_EQ(wanted_metrics_format(nullptr), MetricsFormat::prometheus);
-  EXPECT_EQ(wanted("*/*"), MetricsFormat::prometheus);
-  EXPECT_EQ(wanted("text/plain"), MetricsFormat::prometheus);
-  EXPECT_EQ(wanted("application/openmetrics-text; version=1.0.0"), MetricsFormat::open_metrics);
-  EXPECT_EQ(wanted("application/openmetrics-text;q=0.5, text/plain;q=0.9"), MetricsFormat::prometheus);
-  EXPECT_EQ(wanted("application/openmetrics-text;q=0.5, text/plain;q=0.2, */*;q=0.1"),
-            MetricsFormat::open_metrics);
-  EXPECT_EQ(wanted("application/openmetrics-text, text/plain"), MetricsFormat::open_metrics);
-  EXPECT_EQ(wanted("application/openmetrics-text;q=0"), MetricsFormat::prometheus);
-  EXPECT_EQ(wanted("application/json"), MetricsFormat::prometheus);
-}
-
 class StatusMetricsTest : public RelayFixture {
  protected:
   /// What a scrape says `after_ns` later than now, with room for `max_keys`.

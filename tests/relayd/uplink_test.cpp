@@ -1,116 +1,17 @@
-// The uplink against a relay that is nothing but sockets.
+// The uplink asks its relay for work: what it says, what it takes, how it waits.
 #include "relayd/uplink.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <map>
-#include <mutex>
-#include <optional>
 #include <string>
+#include <vector>
 
-#include "tests/common/loop_thread.h"
-#include "tests/relayd/raw_hub.h"
+#include "tests/relayd/uplink_fixture.h"
 
 namespace mayfly::relayd {
 namespace {
-
-using std::chrono::milliseconds;
-
-WrappedRequest wrapped(const std::string& id, const std::string& uri, const std::string& method = "GET") {
-  return {id, method, uri, {{"host", "relay.example"}}};
-}
-
-class UplinkTest : public ::testing::Test {
- protected:
-  UplinkTest() {
-    pace_.first_retry = milliseconds(5);
-    pace_.longest_loopback_retry = milliseconds(20);
-    pace_.shortest_poll = milliseconds(5);
-  }
-  ~UplinkTest() override {
-    thread_.call([&] {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      uplink_.reset();
-      kept_.clear();
-    });
-  }
-  /// The handler keeps each request; respond() answers them.
-  void start() {
-    thread_.call([&] {
-      uplink_.emplace(thread_.loop(), TunnelTarget{hub_.url(), "web-1", "the key", {}}, pace_, limits_,
-                      [this](HttpRequest request, ResponseWriterPtr response) {
-                        const std::lock_guard<std::mutex> lock(mutex_);
-                        const std::string path = request.path;
-                        response->on_closed([this, path] {
-                          const std::lock_guard<std::mutex> inner(mutex_);
-                          ++gone_[path];
-                          changed_.notify_all();
-                        });
-                        kept_[path] = {std::move(request), std::move(response)};
-                        changed_.notify_all();
-                      });
-      EXPECT_TRUE(uplink_->start().ok());
-    });
-  }
-  struct Kept {
-    HttpRequest request;
-    ResponseWriterPtr response;
-  };
-  /// The request for `path`, out of the tunnel.
-  Kept request(const std::string& path) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const bool there = wait(lock, [&] { return kept_.count(path) != 0; });
-    EXPECT_TRUE(there) << path;
-    Kept kept = there ? kept_[path] : Kept{};
-    kept_.erase(path);
-    return kept;
-  }
-  bool gone(const std::string& path) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    return wait(lock, [&] { return gone_[path] == 1; });
-  }
-  bool wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition) {
-    return changed_.wait_for(lock, milliseconds(test::RawPeer::kDeadlineMs), condition);
-  }
-  /// Answers on the loop, and lets go of the writer.
-  void respond(const std::string& path, const std::function<void(ResponseWriter&)>& answer) {
-    Kept kept = request(path);
-    thread_.call([&] {
-      if (kept.response) answer(*kept.response);
-      kept.response.reset();
-    });
-  }
-  TunnelState state() {
-    TunnelState now{};
-    thread_.call([&] { now = uplink_->state(); });
-    return now;
-  }
-  TunnelCounts counts() {
-    TunnelCounts now;
-    thread_.call([&] { now = uplink_->counts(); });
-    return now;
-  }
-  bool settles(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + milliseconds(test::RawPeer::kDeadlineMs);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::yield();
-    }
-    return true;
-  }
-
-  test::LoopThread thread_;
-  RawHub hub_;
-  TunnelPace pace_;
-  TunnelLimits limits_;
-  std::optional<Uplink> uplink_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, Kept> kept_;
-  std::map<std::string, int> gone_;
-};
 
 TEST_F(UplinkTest, AsksAsTheOriginalDoes) {
   start();
@@ -122,186 +23,6 @@ TEST_F(UplinkTest, AsksAsTheOriginalDoes) {
   EXPECT_EQ(poll.header("mayfly-version"), MAYFLY_VERSION);
   EXPECT_EQ(poll.header("mayfly-features"), "scope");
   EXPECT_EQ(std::count(poll.head.begin(), poll.head.end(), '\n'), 6) << poll.head;  // and no other header
-}
-
-TEST_F(UplinkTest, AnswersWhatItIsAsked) {
-  start();
-  auto poll = hub_.next_poll();
-  poll.answer_list(
-      {wrapped("01M7Z82ZHT2P219AJ4Q90T55WF", "/a/b?c=d&e#f"), wrapped("ID2", "/second", "HEAD")});
-  poll = hub_.next_poll();  // at once, whatever becomes of the requests
-  const Kept kept = request("/a/b");
-  EXPECT_EQ(kept.request.method, "GET");
-  EXPECT_EQ(kept.request.query, "c=d&e");
-  EXPECT_EQ(kept.request.headers, (HttpHeaders{{"host", "relay.example"}}));
-  EXPECT_EQ(kept.request.peer, "tunnel");
-  EXPECT_TRUE(kept.request.tunnelled);
-  thread_.call([&] { kept.response->send(200, {{"Content-Type", "text/plain"}}, "hello"); });
-  auto post = hub_.next_post();
-  EXPECT_EQ(post.first_line(), "POST /7ZSFUKGV/http_response/01M7Z82ZHT2P219AJ4Q90T55WF HTTP/1.1");
-  EXPECT_EQ(post.header("content-length"), "5");
-  EXPECT_EQ(post.header("x-apikey"), "the key");
-  EXPECT_EQ(post.body(), "hello");
-  EXPECT_EQ(post.magic().status, 200);
-  EXPECT_EQ(post.magic().headers, (HttpHeaders{{"content-type", "text/plain"}, {"content-length", "5"}}));
-  EXPECT_TRUE(kept.response->closed());
-  EXPECT_EQ(counts().in_flight, 2u);
-  post.answer("200 OK", "StreamFinished\n");
-  EXPECT_TRUE(settles([&] { return counts().in_flight == 1; }));
-  EXPECT_EQ(counts().requests, 2u);
-  EXPECT_EQ(state(), TunnelState::connected);
-}
-
-TEST_F(UplinkTest, WhatHasNoBodySendsNone) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/head", "HEAD"), wrapped("2", "/204"), wrapped("3", "/304"),
-                                wrapped("4", "/begun-head", "HEAD"), wrapped("5", "/503")});
-  respond("/head", [](ResponseWriter& response) { response.send(200, {}, "twelve bytes"); });
-  auto post = hub_.next_post();
-  EXPECT_EQ(post.header("content-length"), "0");
-  EXPECT_EQ(post.magic().headers, (HttpHeaders{{"content-length", "12"}}));
-  for (const int status : {204, 304}) {
-    respond("/" + std::to_string(status), [&](ResponseWriter& response) { response.send(status, {}, "x"); });
-    post = hub_.next_post();
-    EXPECT_EQ(post.header("content-length"), "0");
-    EXPECT_EQ(post.magic().status, status);
-    EXPECT_TRUE(post.magic().headers.empty());
-  }
-  respond("/begun-head", [](ResponseWriter& response) {
-    response.begin(200, {});
-    EXPECT_TRUE(response.closed());
-    response.write("nothing of this");
-    response.end();
-  });
-  post = hub_.next_post();
-  EXPECT_EQ(post.header("content-length"), "0");
-  EXPECT_EQ(post.header("transfer-encoding"), "");
-  respond("/503", [](ResponseWriter& response) { send_problem(response, 503, "a", "b"); });
-  post = hub_.next_post();
-  EXPECT_EQ(post.magic().status, 503);
-}
-
-TEST_F(UplinkTest, AHeadRequestsStreamIsOverAtOnce) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/x", "HEAD")});
-  const Kept kept = request("/x");
-  bool called = false;
-  thread_.call([&] {
-    kept.response->begin(200, {});
-    kept.response->on_closed([&] { called = true; });
-    EXPECT_FALSE(called);
-  });
-  EXPECT_TRUE(settles([&] {
-    bool now = false;
-    thread_.call([&] { now = called; });
-    return now;
-  }));
-}
-
-TEST_F(UplinkTest, StreamsAreChunkedAndHaveNoEnd) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/tail")});
-  const Kept kept = request("/tail");
-  thread_.call([&] {
-    kept.response->begin(200, {{"Content-Type", "text/event-stream"}});
-    kept.response->write("first");
-  });
-  auto post = hub_.next_post();
-  EXPECT_EQ(post.header("transfer-encoding"), "chunked");
-  EXPECT_EQ(post.magic().headers, (HttpHeaders{{"content-type", "text/event-stream"}}));
-  EXPECT_NE(post.peer->read_until("first").find("5\r\nfirst\r\n"), std::string::npos);
-  thread_.call([&] { kept.response->write("second"); });
-  EXPECT_NE(post.peer->read_until("second").find("6\r\nsecond\r\n"), std::string::npos);
-  thread_.call([&] { kept.response->end(); });
-  EXPECT_NE(post.peer->read_until("0\r\n\r\n").find("0\r\n\r\n"), std::string::npos);
-  post.answer("200 OK", "StreamFinished\n");
-  EXPECT_TRUE(settles([&] { return counts().in_flight == 0; }));
-  EXPECT_EQ(gone_["/tail"], 0);
-}
-
-TEST_F(UplinkTest, AReaderThatLeftFreesItsStream) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/early"), wrapped("2", "/cut")});
-  for (const std::string path : {"/early", "/cut"}) {
-    const Kept kept = request(path);
-    thread_.call([&] {
-      kept.response->begin(200, {});
-      kept.response->write("first");
-    });
-    auto post = hub_.next_post();
-    post.peer->read_until("first");
-    if (path == "/early") {
-      post.answer("200 OK", "ClientDisconnected\n");
-      EXPECT_TRUE(post.peer->read_to_end());
-    } else {
-      post.peer->close();
-    }
-    EXPECT_TRUE(gone(path)) << path;
-    EXPECT_TRUE(kept.response->closed());
-    thread_.call([&] {
-      kept.response->write("nobody");
-      EXPECT_EQ(kept.response->queued(), 0u);
-    });
-  }
-  EXPECT_EQ(counts().in_flight, 0u);
-}
-
-TEST_F(UplinkTest, ASlowReaderIsSeenByTheHandler) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/tail")});
-  const Kept kept = request("/tail");
-  std::promise<void> drained;
-  thread_.call([&] {
-    kept.response->begin(200, {});
-    kept.response->write(std::string(8 << 20, 'x'));
-    EXPECT_GT(kept.response->queued(), 4u << 20);
-    kept.response->on_drain(64 << 10, [&] { drained.set_value(); });
-  });
-  auto post = hub_.next_post();
-  auto done = drained.get_future();
-  while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    post.peer->received.clear();
-    ASSERT_TRUE(post.peer->read_more());
-  }
-  thread_.call([&] { EXPECT_LE(kept.response->queued(), 64u << 10); });
-}
-
-TEST_F(UplinkTest, WhatIsGivenUpIsStillAnswered) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/dropped"), wrapped("2", "/aborted"), wrapped("3", "/cut")});
-  respond("/dropped", [](ResponseWriter&) {});
-  EXPECT_EQ(hub_.next_post().magic().status, 500);
-  respond("/aborted", [](ResponseWriter& response) { response.abort(); });
-  EXPECT_EQ(hub_.next_post().magic().status, 500);
-  const Kept kept = request("/cut");
-  thread_.call([&] {
-    kept.response->begin(200, {});
-    kept.response->write("first");
-  });
-  auto post = hub_.next_post();
-  post.peer->read_until("first");
-  thread_.call([&] { kept.response->abort(); });
-  EXPECT_TRUE(post.peer->read_to_end());
-  EXPECT_EQ(post.peer->received.find("0\r\n\r\n"), std::string::npos);
-}
-
-TEST_F(UplinkTest, TheEndCutsWhatIsUnderWay) {
-  start();
-  hub_.next_poll().answer_list({wrapped("1", "/tail")});
-  const Kept kept = request("/tail");
-  thread_.call([&] {
-    kept.response->begin(200, {});
-    kept.response->write("first");
-  });
-  auto post = hub_.next_post();
-  post.peer->read_until("first");
-  thread_.call([&] { uplink_.reset(); });
-  EXPECT_TRUE(post.peer->read_to_end());
-  EXPECT_EQ(post.peer->received.find("0\r\n\r\n"), std::string::npos);
-  thread_.call([&] {
-    kept.response->write("into nothing");
-    kept.response->end();
-  });
 }
 
 TEST_F(UplinkTest, NonsenseGetsAnAnswerWhereOneIsPossible) {
@@ -409,14 +130,15 @@ TEST_F(UplinkTest, WaitsLongerAfterEachFailure) {
   pace_.shortest_poll = milliseconds(30);
   start();
   auto poll = hub_.next_poll();
-  // 20, 60, 140, 150, 150; shortened by up to a quarter. Only lower bounds: a busy machine is slow.
-  for (const int least : {15, 45, 105, 112, 112}) {
+  for (const int wait : {20, 60, 140, 150, 150, 0, 20}) {
     const auto before = std::chrono::steady_clock::now();
-    poll.answer("503 Service Unavailable", "");
+    wait == 0 ? poll.answer_204() : poll.answer("503 Service Unavailable", "");
     poll = hub_.next_poll();
-    EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(least - 2));
+    // Only lower bounds: a busy machine is slow, a timer is early by one unit of its clock at most.
+    EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(wait * 3 / 4 - 1));
+    thread_.call([&] { EXPECT_EQ(uplink_->back_off(), milliseconds(wait)); });
   }
-  // An answer in between forgives, 204 included; and polls that bring nothing at once are no hot loop.
+  // Polls that bring nothing at once are no hot loop.
   for (const bool empty_list : {false, true}) {
     const auto before = std::chrono::steady_clock::now();
     for (int i = 0; i < 3; ++i) {

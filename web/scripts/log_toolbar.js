@@ -33,7 +33,7 @@ export class LogToolbar {
     this.#keyList = element('datalist', {id: listId});
     this.#key = element('input', {type: 'search', list: listId, placeholder: 'all keys', autocomplete: 'off', spellcheck: 'false',
                                   class: 'key-input', input: () => this.#typed(), focus: () => this.#loadKeys()});
-    this.#filter = element('input', {type: 'search', placeholder: 'filter: RE2, as in error|warn', autocomplete: 'off',
+    this.#filter = element('input', {type: 'search', placeholder: 'filter: error|warn', title: 'RE2 syntax', autocomplete: 'off',
                                      spellcheck: 'false', class: 'filter-input', input: () => this.#typed()});
     this.#follow = element('button', {type: 'button', class: 'follow', click: () => actions.toggleFollow()}, 'Pause');
     const jump = element('button', {type: 'button', click: () => actions.jump()}, 'Jump to time…');

@@ -5,6 +5,7 @@ import {sum} from './causes.js';
 import {byId, element, setText} from './dom.js';
 import {ago, exact, moment, plural, short} from './format.js';
 import {fill, QuotaBar, quotasOf} from './quota_bar.js';
+import {SearchPanel} from './search_panel.js';
 import {showSession} from './session.js';
 import {listenForKeys, showHelp} from './shortcuts.js';
 import {nextTheme, setUpTheme} from './theme.js';
@@ -150,14 +151,18 @@ function step(by) {
   return true;
 }
 
+const search = new SearchPanel();
+byId('search').replaceWith(search.root);
 setUpTheme(byId('theme'));
 byId('help').addEventListener('click', showHelp);
 byId('find').addEventListener('input', show);
 listenForKeys({
   d: nextTheme,
   '/': () => byId('find').focus(),
+  f: () => search.focus(),
   Escape: () => {
     byId('find').value = '';
+    search.clear();
     show();
   },
   list: (key) => ({j: 1, ArrowDown: 1, k: -1, ArrowUp: -1}[key] ? step({j: 1, ArrowDown: 1, k: -1, ArrowUp: -1}[key]) : false),

@@ -4,8 +4,8 @@ import {element} from './dom.js';
 
 const kRows = [
   ['?', 'this help'], ['o', 'overview'], ['[  ]', 'directory before, after'], ['/', 'filter'], ['c', 'choose a key (log)'],
-  ['f  Space', 'pause, follow (log)'], ['t', 'jump to time (log)'], ['j  k  ↑  ↓', 'next, previous line'],
-  ['g  G', 'first line; last line, follow'], ['Enter', 'the whole line'], ['Esc', 'close, clear the filter'],
+  ['f  Space', 'pause, follow (log); search (servers)'], ['t', 'jump to time (log)'], ['j  k  ↑  ↓', 'next, previous line'],
+  ['g  G', 'first line; last line, follow'], ['Enter', 'the whole line'], ['Esc', 'leave a field; close; clear the filter'],
   ['s', 'all servers (hub)'], ['d', 'dark, light, as the system'],
 ];
 
@@ -32,8 +32,8 @@ export function listenForKeys(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
     if (event.key === 'Escape') {
-      if (typing(event.target)) event.target.blur();
-      return actions.Escape?.();
+      event.preventDefault();  // browsers empty a search field, without a word in time
+      return typing(event.target) ? event.target.blur() : actions.Escape?.();
     }
     if (typing(event.target)) return;
     const onControl = event.target.closest?.('button, a') !== null;
