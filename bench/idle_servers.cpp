@@ -154,9 +154,10 @@ double cpu_seconds(pid_t pid) {
 /// All servers of the hub, and its readers, in this one process.
 class Fleet {
  public:
-  Fleet(std::uint16_t port, std::size_t servers) : port_(port) {
-    epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    head_ = mayfly::base64_encode(mayfly::encode_head({200, {{"content-length", "2"}}}));
+  Fleet(std::uint16_t port, std::size_t servers)
+      : port_(port),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        head_(mayfly::base64_encode(mayfly::encode_head({200, {{"content-length", "2"}}}))) {
     polls_.reserve(servers);
   }
   ~Fleet() { close(epoll_); }

@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::uint32_t kMaxThreads = 4;  // more would only take processors from the server
-constexpr milliseconds kFinishLimit{30'000};
+constexpr milliseconds kLoadFinishLimit{30'000};
 constexpr milliseconds kLongestPoll{20};
 constexpr std::uint64_t kUnlimited = 1ull << 60;  // records; far from overflow
 
@@ -104,7 +104,7 @@ class LoadThread {
   }
 
   void finish() {
-    const auto until = steady_clock::now() + kFinishLimit;
+    const auto until = steady_clock::now() + kLoadFinishLimit;
     for (bool open = true; open && steady_clock::now() < until;) {
       open = false;
       for (auto& connection : connections_) open |= !connection->finish();

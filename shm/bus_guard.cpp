@@ -42,7 +42,7 @@ void on_bus_error(int number, siginfo_t* info, void* context) {
   for (Guarded& guarded : g_guarded) {
     const std::uintptr_t end = guarded.end.load(std::memory_order_acquire);
     if (end == 0 || address >= end || address < guarded.begin.load(std::memory_order_relaxed)) continue;
-    void* page = reinterpret_cast<void*>(address & ~(g_page_bytes - 1));
+    char* const page = static_cast<char*>(info->si_addr) - (address & (g_page_bytes - 1));
     void* zeros =
         ::mmap(page, g_page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (zeros == MAP_FAILED) break;

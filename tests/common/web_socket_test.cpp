@@ -79,7 +79,7 @@ TEST_F(WebSocketTest, RefusesWhatIsNoHandshake) {
   const struct {
     std::string headers;
     int status;
-  } kCases[] = {
+  } cases[] = {
       {"", 426},
       {"Upgrade: h2c\r\nConnection: Upgrade\r\n" + key, 426},
       {"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" + key, 400},
@@ -93,7 +93,7 @@ TEST_F(WebSocketTest, RefusesWhatIsNoHandshake) {
       {good + key + "Origin: http://localhost.evil.example\r\n", 403},
   };
   serve_echo();
-  for (const auto& test : kCases)
+  for (const auto& test : cases)
     EXPECT_EQ(test::http_get(port_, "/ws", test.headers).status, test.status) << test.headers;
   TestConnection old(port_);
   old.send("GET /ws HTTP/1.0\r\nHost: localhost\r\n" + good + key + "\r\n");
@@ -225,7 +225,7 @@ TEST_F(WebSocketTest, HostileFramesEndTheConnection) {
     const char* what;
     std::string bytes;
     unsigned code;
-  } kCases[] = {
+  } cases[] = {
       {"unmasked", frame_bytes({1, "x", true, false}), 1002},
       {"reserved bit", frame_bytes({1, "x", true, true, 4}), 1002},
       {"reserved opcode", frame_bytes({3, "x"}), 1002},
@@ -247,7 +247,7 @@ TEST_F(WebSocketTest, HostileFramesEndTheConnection) {
       {"a close reason that is no text", frame_bytes({8, close_payload(1000, "\xff")}), 1007},
       {"frames behind a close", frame_bytes({8, close_payload(1000)}) + frame_bytes({1, "late"}), 1000},
   };
-  for (const auto& test : kCases) EXPECT_EQ(code_after(test.bytes), test.code) << test.what;
+  for (const auto& test : cases) EXPECT_EQ(code_after(test.bytes), test.code) << test.what;
 }
 
 TEST_F(WebSocketTest, PingsThatNobodyReadsAnswersOfEnd) {

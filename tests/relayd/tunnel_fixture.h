@@ -62,7 +62,7 @@ class TunnelFixture : public RelayFixture {
           pool(loop, path, shm::system_clocks()),
           slices(loop),
           follow(loop, path, segment, slices, [](bool) {}),
-          api({loop, SegmentAccess(segment, pool), slices, follow, [] { return nullptr; }}) {}
+          api({loop, SegmentAccess(segment, pool), slices, follow, [] { return nullptr; }, {}}) {}
   };
   std::unique_ptr<Api> api_;
 };
