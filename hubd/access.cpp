@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "common/text.h"
-
 namespace mayfly::hubd {
 namespace {
 
@@ -73,14 +71,5 @@ bool keeps_rights(const Reader& now, const Reader& before) {
 }
 
 bool needs_login(const HubConfig& config) { return !config.behind_proxy && !config.users.empty(); }
-
-std::string scope_header_value(const Scope& scope) {
-  std::string value;
-  for (const std::string& prefix : scope.prefixes) {
-    if (!value.empty()) value += ',';
-    value += percent_encode(prefix);
-  }
-  return value;
-}
 
 }  // namespace mayfly::hubd

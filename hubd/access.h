@@ -45,10 +45,4 @@ bool keeps_rights(const Reader& now, const Reader& before);
 /// People have to log in here. False: everybody who reaches the listener is Kind::everybody.
 bool needs_login(const HubConfig& config);
 
-/// To a host, with a request of a reader who may see only part of it: the prefixes, percent-encoded,
-/// separated by commas. Never taken from a reader, never sent to a host that does not honour it.
-inline constexpr std::string_view kScopeHeader = "mayfly-scope";
-/// Its value for a scope that is not everything.
-std::string scope_header_value(const Scope& scope);
-
 }  // namespace mayfly::hubd

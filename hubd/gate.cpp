@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/scope_header.h"
 #include "common/text.h"
 #include "hubd/cookies.h"
 #include "hubd/host_path.h"
@@ -104,7 +105,7 @@ void Gate::cut_off(const Claim& claim) {
 }
 
 void Gate::handle(HttpRequest request, ResponseWriterPtr response) {
-  std::erase_if(request.headers, [](const auto& header) { return header.first == kScopeHeader; });
+  std::erase_if(request.headers, [](const auto& header) { return header.first == kReadScopeHeader; });
   Call call{std::move(request), std::move(response)};
   if (call.request.header("upgrade") != nullptr && from_another_origin(call.request, config_->hosts)) {
     ++metrics_.access.other_origins;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/scope_header.h"
 #include "hubd/header_filter.h"
 #include "hubd/host_link.h"
 #include "hubd/link_shared.h"
@@ -98,7 +99,7 @@ void HostLinks::forward(const std::string& server, const Scope& scope, HttpReque
   wrapped.method = request.method;
   wrapped.uri = target_for_host(request.path, request.query);
   wrapped.headers = headers_for_host(request.headers);
-  if (!scope.everything) wrapped.headers.emplace_back(kScopeHeader, scope_header_value(scope));
+  if (!scope.everything) wrapped.headers.emplace_back(kReadScopeHeader, format_read_scope(scope.prefixes));
   RelayedRequest::Plan plan;
   plan.head_timeout = options.head_timeout;
   plan.prefix = std::move(options.prefix);

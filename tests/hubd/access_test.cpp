@@ -41,7 +41,6 @@ TEST(Scope, ServersAreComparedWhole) {
 TEST(Scope, KeepsTheShortestPrefixesOnly) {
   EXPECT_EQ(scope_for(person({{"a", "app-x"}, {"*", "app"}, {"a", "app-y"}, {"a", "b"}}), "a").prefixes,
             (std::vector<std::string>{"app", "b"}));
-  EXPECT_EQ(scope_header_value(Scope{false, {"app", "b.c"}}), "app,b.c");
 }
 
 TEST(Scope, Containment) {
