@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/json_view.h"
+#include "relayd/copy_room.h"
 #include "relayd/log_scan.h"
 #include "relayd/record_listing.h"
 #include "relayd/stream_start.h"
@@ -18,19 +19,19 @@ StreamFormat requested_format(const ApiCall& call) {
   return accepts_explicitly(accept, "text/plain") && !json ? StreamFormat::text : StreamFormat::ndjson;
 }
 
-/// A small directory, or one that is not open yet: one snapshot.
-void answer_small(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
-                  const RecordQuery& query, StreamFormat format) {
-  auto listing = std::make_shared<RecordListing>();
-  const auto reader = parts.segment.reader(call.scope);
-  if (reader && directory.info) listing->snapshot = reader->snapshot(*directory.info);
-  for (const auto& record : listing->snapshot.records) {
-    if (query.matches(record)) listing->records.push_back(record);
+/// What of the listing's snapshot is wanted.
+void choose(RecordListing& listing, const RecordQuery& query) {
+  auto& records = listing.records;
+  for (const auto& record : listing.snapshot.records) {
+    if (query.matches(record)) records.push_back(record);
   }
-  auto& records = listing->records;
   if (query.last && *query.last < records.size()) {
     records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(*query.last));
   }
+}
+
+void send_log(const ApiParts& parts, const ApiCall& call, const std::shared_ptr<RecordListing>& listing,
+              StreamFormat format) {
   listing->append = [format](std::string& out, const shm::RecordView& record) {
     if (format == StreamFormat::text) {
       append_text_record(out, record);
@@ -40,6 +41,35 @@ void answer_small(const ApiParts& parts, const ApiCall& call, const NamedDirecto
     out += '\n';
   };
   send_listing(parts.slices, call.response, data_headers(content_type(format)), listing);
+}
+
+/// A small directory, or one that is not open yet: one snapshot.
+void answer_small(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
+                  const RecordQuery& query, StreamFormat format) {
+  auto listing = std::make_shared<RecordListing>();
+  const auto reader = parts.segment.reader(call.scope);
+  if (reader && directory.info) listing->snapshot = reader->snapshot(*directory.info);
+  choose(*listing, query);
+  send_log(parts, call, listing, format);
+}
+
+/// A larger one: a snapshot too, so that the answer is of one moment, but taken by another thread.
+void answer_copied(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
+                   const RecordQuery& query, StreamFormat format, CopyRoom room) {
+  // The room goes with the copy, when the answer has been sent or its reader is gone.
+  struct Copied : RecordListing {
+    explicit Copied(CopyRoom taken) : room(std::move(taken)) {}
+    CopyRoom room;
+  };
+  auto listing = std::make_shared<Copied>(std::move(room));
+  parts.segment.run(
+      call.scope,
+      [listing, query, name = directory.where.name()](const ScopedReader* reader) {
+        const auto found = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
+        if (found) listing->snapshot = reader->snapshot(*found);
+        choose(*listing, query);
+      },
+      [=] { send_log(parts, call, listing, format); });
 }
 
 void begin_stream(const ApiCall& call, StreamFormat format) {
@@ -81,6 +111,9 @@ void answer_logs(const ApiParts& parts, ApiCall call) {
   }
   if (!directory->info || is_small(*directory->info)) {
     return answer_small(parts, call, *directory, query.value(), format);
+  }
+  if (CopyRoom room = CopyRoom::take(directory->info->bytes)) {
+    return answer_copied(parts, call, *directory, query.value(), format, std::move(room));
   }
   scan_log(parts, call, directory->where.name(), query.value(), format);
 }

@@ -159,9 +159,9 @@ TEST(LokiMergeTest, VolumesAddUp) {
 }
 
 TEST(TurnsTest, SomeAtOnceOthersWait) {
-  Turns turns(2, 1);
   std::vector<int> started;
-  std::vector<Turns::Turn> running;
+  std::vector<Turns::Turn> running;  // outlives the turns: a turn that ends would start the next one
+  Turns turns(2, 1);
   const auto start = [&](int number) {
     return [&started, &running, number](Turns::Turn turn) {
       started.push_back(number);
