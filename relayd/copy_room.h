@@ -13,8 +13,8 @@ class CopyRoom {
   static constexpr std::uint64_t kCopyRoomBytes = 64 << 20;
 
   static CopyRoom take(std::uint64_t bytes) {
-    if (bytes > kCopyRoomBytes - used_) return CopyRoom(0);
-    used_ += bytes;
+    if (bytes > kCopyRoomBytes - in_use) return CopyRoom(0);
+    in_use += bytes;
     return CopyRoom(bytes);
   }
   CopyRoom(CopyRoom&& other) noexcept : bytes_(std::exchange(other.bytes_, 0)) {}
@@ -22,13 +22,13 @@ class CopyRoom {
     std::swap(bytes_, other.bytes_);
     return *this;
   }
-  ~CopyRoom() { used_ -= bytes_; }
+  ~CopyRoom() { in_use -= bytes_; }
   explicit operator bool() const { return bytes_ > 0; }
 
  private:
   explicit CopyRoom(std::uint64_t bytes) : bytes_(bytes) {}
 
-  static inline std::uint64_t used_ = 0;
+  static inline std::uint64_t in_use = 0;
   std::uint64_t bytes_;
 };
 
