@@ -271,7 +271,10 @@ class Segments(WithDirectory):
             for round_number in range(15):
                 for _ in range(200):
                     end = choose.choice((size // 8, size - 64))
-                    self.spoil("data", choose.randrange(4096, end), choose.randbytes(8))
+                    # ingestd may just have set the file aside, and not yet made the next one.
+                    wait_for("the file", (self.segments / "data").exists)
+                    with contextlib.suppress(FileNotFoundError):
+                        self.spoil("data", choose.randrange(4096, end), choose.randbytes(8))
                 for path in ("/api/v1/directories", "/api/v1/logs/demo", "/api/v1/status/web", "/metrics"):
                     self.assertIn(reading.get(stack.ready["relay"], path).status, (200, 404, 503), path)
                 # The validator takes its time with what looks as if it were being written.
