@@ -23,6 +23,12 @@ function(mayfly_optimize)
   endforeach()
 endfunction()
 
+# One translation unit for each of these libraries, in every build: what every record goes through is
+# spread over their files, and is to be inlined across them.
+function(mayfly_as_one_unit)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+endfunction()
+
 # mayfly_library(NAME SOURCES ... DEPS ...): a static library of one folder.
 function(mayfly_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
