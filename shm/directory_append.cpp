@@ -1,12 +1,11 @@
 // Judging and storing one record: first everything that could drop it, then the evictions that
 // make its place, then the record. A record that ends dropped has evicted nothing.
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "shm/directory.h"
 #include "shm/engine.h"
+#include "shm/key_hash.h"
 
 namespace mayfly::shm {
 
@@ -39,8 +38,7 @@ std::optional<DropCause> Directory::judge_lengths(std::uint64_t key_bytes, std::
 }
 
 Word Directory::key_hash(std::string_view key) const {
-  const Word hash = XXH3_64bits_withSeed(key.data(), key.size(), segment().header().constants.hash_seed);
-  return hash > kHashTombstone ? hash : hash + 2;
+  return shm::key_hash(segment().header().constants.hash_seed, key);
 }
 
 Verdict Directory::append(WorkerState& worker, std::string_view key_text, std::string_view value) {
@@ -152,7 +150,8 @@ void Directory::write_record(WorkerState& worker, Key& key, std::string_view val
   header.lengths = key.text.size() | (Word{value.size()} << 32);
   const Word ordinal = key.entry == nullptr ? 0 : ((record(key.entry->newest).tag >> 32) + 1) & 0xffffffff;
   header.tag = (key.hash & 0xffffffff) | (ordinal << 32);
-  header.prev = chained ? key.entry->newest : 0;
+  // Also of a status, which has no chain: while the batch is open, readers come to the committed value by it.
+  header.prev = key.entry != nullptr ? key.entry->newest : 0;
   write_bytes(worker, at, header, key.text, value);
   if (key.entry == nullptr) {
     index_.insert(worker, key.hash, at, make_live(1, counted));

@@ -4,11 +4,10 @@
 
 #include "shm/directory.h"
 #include "shm/engine.h"
+#include "shm/key_hash.h"
 
 namespace mayfly::shm {
 namespace {
-
-constexpr std::uint32_t kDepthBits = 12;  // hash bits below it choose the page, the next ones the entry
 
 struct Fill {
   std::uint32_t used;
@@ -48,8 +47,7 @@ IndexEntry* KeyIndex::entries(std::uint32_t page) const {
 }
 
 std::uint32_t KeyIndex::first_probe(Word hash) const {
-  return static_cast<std::uint32_t>(hash >> kDepthBits) &
-         (directory_.segment().geometry().index_entries() - 1);
+  return first_index_probe(hash, directory_.segment().geometry().index_entries());
 }
 
 /// The first entry on the hash's path for which `match` is true, up to one never used.
