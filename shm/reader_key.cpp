@@ -55,7 +55,7 @@ KeyLookup::Looked ReaderImpl::collect_key(std::uint32_t slot, const CommittedSta
 bool ReaderImpl::settle(std::uint32_t slot, const CommittedState& state, KeyPieces& found) {
   CommittedState now;
   if (!view.load(slot, now)) return false;
-  if (now.generation == state.generation) return true;
+  if (now.generation == state.generation || found.pieces.empty()) return true;
   const Commit& c = now.commit;
   if (c.state != kStateOpen || c.incarnation != state.commit.incarnation ||
       c.evicted[kLowered] != state.commit.evicted[kLowered]) {
@@ -73,7 +73,7 @@ bool ReaderImpl::settle(std::uint32_t slot, const CommittedState& state, KeyPiec
     }
     found.pieces.pop_back();
   }
-  return true;
+  return false;  // nothing is left of what there was: newer ones may have come
 }
 
 bool ReaderImpl::pieces_of_key(const DirectoryInfo& directory, std::string_view key, std::uint64_t n,
