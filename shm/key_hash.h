@@ -1,6 +1,7 @@
 // How a key finds its entry in a directory's index; the writer and readers agree on it here.
 #pragma once
 
+#define XXH_INLINE_ALL  // a call costs as much as hashing a short key
 #include <xxhash.h>
 
 #include <string_view>
