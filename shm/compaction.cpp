@@ -183,8 +183,9 @@ std::uint32_t Directory::move_records(WorkerState& worker, std::uint32_t from, s
     if (end > page_bytes || size > end - offset) corrupt("a record beyond its page");
     if (header.death == 0) {
       if (size > page_bytes - fill) corrupt("a page with more than its live bytes");
-      relink_moved(worker, old_place, segment().place(to, fill));
+      // The copy first: a reader that follows a link never comes to bytes that are not there yet.
       copy_in(segment().page(to) + fill / 8, &header, size);
+      relink_moved(worker, old_place, segment().place(to, fill));
       fill += static_cast<std::uint32_t>(size);
     }
     offset += static_cast<std::uint32_t>(size);

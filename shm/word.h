@@ -31,6 +31,8 @@ struct StoreSite {
 };
 using StoreHook = void (*)(const StoreSite& site);
 inline StoreHook g_store_hook = nullptr;
+/// Called before each acquire load: tests let the writer go on in the middle of a read.
+inline void (*g_load_hook)() = nullptr;
 inline void report_store(const StoreSite& site) {
   if (g_store_hook != nullptr) g_store_hook(site);
 }
@@ -39,7 +41,12 @@ inline void report_store(const StoreSite& site) {
 #define MAYFLY_PASS_SITE
 #endif
 
-inline Word load_acquire(const Word* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+inline Word load_acquire(const Word* word) {
+#ifdef MAYFLY_STORE_HOOK
+  if (g_load_hook != nullptr) g_load_hook();
+#endif
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 /// For the writer's own words, and for hints.
 inline Word load_relaxed(const Word* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 
