@@ -7,6 +7,8 @@ namespace {
 
 using shm::DropCause;
 
+constexpr std::uint32_t kLookAhead = 4;
+
 std::uint64_t random_seed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
@@ -23,6 +25,19 @@ Batch::Batch(shm::Writer& writer, shm::Worker worker, Registry& registry, const 
       control_(control),
       clocks_(clocks),
       cache_(random_seed()) {}
+
+void Batch::stage_any(shm::Kind kind, Operation operation, const RespArguments& arguments, std::size_t key,
+                      Outcome* outcome) {
+  StagedRecord& record = begin_record(kind, operation, outcome);
+  record.directory = arguments[1];
+  set_key(record, arguments[key]);
+  record.key_bytes = static_cast<std::uint32_t>(arguments.bytes(key));
+  record.skipped = arguments.skipped(key);
+  if (operation == Operation::unset) return;
+  set_value(record, arguments[key + 1]);
+  record.value_bytes = static_cast<std::uint32_t>(arguments.bytes(key + 1));
+  record.skipped = record.skipped || arguments.skipped(key + 1);
+}
 
 void Batch::store(shm::DropCounts& drops) {
   if (count_ == 0) return;
@@ -137,43 +152,76 @@ bool Batch::begin(Group& group) {
   return group.found.open();
 }
 
+template <bool kPrepared>
+void Batch::store_record(StagedRecord& record) {
+  if (record.skipped || record.operation != Operation::append) [[unlikely]] {
+    store_other(record);
+    return;
+  }
+  const std::uint64_t hash = kPrepared ? record.hash : worker_.hash(record.key_view());
+  const auto dropped = worker_.put(record.key_view(), hash, record.value_view());
+  if (dropped) [[unlikely]] {
+    drop(record, *dropped);
+    if (*dropped == DropCause::no_memory && !writer_.has_free_page()) memory_shortage_ = true;
+    return;
+  }
+  if (record.outcome != nullptr) {
+    const shm::Verdict verdict = worker_.last_stored();
+    ++record.outcome->stored;
+    record.outcome->last_seq = verdict.seq;
+    record.outcome->last_time_ns = verdict.time_ns;
+  }
+}
+
 void Batch::store_group(Group& group) {
   if (!begin(group)) {
     drop_group(group, group.found.cause);
     return;
   }
-  for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) store_record(records_[i]);
+  if (worker_.reaches_far()) {
+    store_far(group);
+  } else {
+    for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) store_record<false>(records_[i]);
+  }
   worker_.commit();
+}
+
+/// Stores a group whose directory is larger than the caches: what its records will touch is fetched
+/// ahead, all index entries first, then each key's newest record a few records before its turn.
+void Batch::store_far(const Group& group) {
+  for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) {
+    if (!records_[i].skipped) records_[i].hash = worker_.prepare(records_[i].key_view());
+  }
+  std::uint32_t ahead = group.first;
+  for (std::uint32_t n = 0; n < kLookAhead && ahead != kNone; ++n) ahead = approach(ahead);
+  for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) {
+    if (ahead != kNone) ahead = approach(ahead);
+    store_record<true>(records_[i]);
+  }
+}
+
+/// Announces a record of the group; returns the one after it.
+std::uint32_t Batch::approach(std::uint32_t index) {
+  const StagedRecord& record = records_[index];
+  if (!record.skipped) worker_.approach(record.hash);
+  return record.next;
 }
 
 void Batch::drop_group(const Group& group, DropCause cause) {
   for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) drop_unattributed(records_[i], cause);
 }
 
-void Batch::store_record(StagedRecord& record) {
-  if (record.skipped) {
-    // Lengths that the quotas would allow by now were skipped for want of buffer memory.
-    const auto judged = worker_.judge_lengths(record.key_bytes, record.value_bytes);
-    const DropCause cause = judged.value_or(DropCause::no_memory);
-    worker_.count_drop(cause);
-    drop(record, cause);
+/// A record that was not kept, or one that removes.
+void Batch::store_other(StagedRecord& record) {
+  if (!record.skipped) {
+    if (worker_.unset(record.key_view()) && record.outcome != nullptr) ++record.outcome->removed;
     return;
   }
-  if (record.operation == Operation::unset) {
-    if (worker_.unset(record.key) && record.outcome != nullptr) ++record.outcome->removed;
-    return;
-  }
-  const shm::Verdict verdict = worker_.append(record.key, record.value);
-  if (!verdict.stored) {
-    drop(record, verdict.cause);
-    if (verdict.cause == DropCause::no_memory && !writer_.has_free_page()) memory_shortage_ = true;
-    return;
-  }
-  if (record.outcome != nullptr) {
-    ++record.outcome->stored;
-    record.outcome->last_seq = verdict.seq;
-    record.outcome->last_time_ns = verdict.time_ns;
-  }
+  // Lengths that the quotas would allow by now were skipped for want of buffer memory.
+  const auto judged = worker_.judge_lengths(record.key_bytes, record.value_bytes);
+  const DropCause cause = judged.value_or(DropCause::no_memory);
+  worker_.count_drop(cause);
+  drop(record, cause);
 }
 
 }  // namespace mayfly::ingestd

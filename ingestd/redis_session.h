@@ -80,8 +80,9 @@ class RedisSession final : public Session {
 
   // Records.
   StagedReply& stage_reply(StagedReply::Form form);
-  StagedRecord& stage_record(StagedReply& reply, shm::Kind kind, Operation operation);
-  void stage_pair(StagedReply& reply, shm::Kind kind, const RespArguments& arguments, std::size_t key);
+  /// Stages the record whose key is argument `key`, and whose value, if it has one, is the one behind it.
+  void stage_record(StagedReply& reply, shm::Kind kind, Operation operation, const RespArguments& arguments,
+                    std::size_t key);
   void hset(const RespArguments& arguments);
   void hdel(const RespArguments& arguments);
   void xadd(const RespArguments& arguments);

@@ -57,6 +57,10 @@ class Session {
   bool proven_ = false;
 };
 
+/// Hands every complete command in `data` (see RespParser for what precedes it) to the session, then
+/// ends the turn. False when it stopped early because too much waits to be sent: call again later.
+bool feed_session(RespParser& parser, Session& session, std::string_view data);
+
 /// A client's word made fit for one line of an error reply: printable, and not too long.
 std::string printable(std::string_view text, std::size_t limit = 64);
 

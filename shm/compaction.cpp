@@ -87,6 +87,7 @@ void Directory::free_all(WorkerState& worker) {
   }
   index_.collect_pages(gone);
   now.head = now.tail = now.index_root = now.key_scan = 0;
+  measure_head_room();
   commit(worker);
   for (const std::uint32_t page : gone) store_release(&segment().page_word(page), 0);
   pages.fetch_sub(gone.size(), std::memory_order_relaxed);

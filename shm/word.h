@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <cstring>
 
+// For what every record goes through: inlined whatever the compiler thinks of it.
+#define MAYFLY_HOT [[gnu::always_inline]] inline
+
 namespace mayfly::shm {
 
 using Word = std::uint64_t;
@@ -51,7 +54,7 @@ inline void store_release(Word* word, Word value MAYFLY_SITE) {
 constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
 
 /// Copies private bytes into shared words; the last word is padded with zeros.
-inline void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
+MAYFLY_HOT void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
   const char* source = static_cast<const char*>(from);
   const auto word_at = [&](std::size_t i) {
     Word word;
