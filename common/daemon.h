@@ -19,7 +19,8 @@
 namespace mayfly {
 
 /// Stored data must not reach a disk by a core dump, and a vanished peer must not end the program:
-/// PR_SET_DUMPABLE 0, RLIMIT_CORE 0, SIGPIPE ignored. Call at the start of main. Errors: io.
+/// PR_SET_DUMPABLE 0, RLIMIT_CORE 0, an empty coredump_filter, SIGPIPE ignored; and what cannot go on ends
+/// with a message (common/last_words.h). Call at the start of main. Errors: io.
 shm::Status harden_process();
 
 /// Raises RLIMIT_NOFILE's soft limit to its hard one and returns what is in force then.

@@ -77,11 +77,14 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
 
 int serve(const Options& options) {
   if (shm::Status hardened = harden_process(); !hardened) return fail(hardened.error());
+  if (shm::Status locked = lock_memory(options.lock_memory); !locked) return fail(locked.error());
   const Notifier notifier = Notifier::from_environment();
   auto handed = HandedSockets::from_environment();
   if (!handed) return fail(handed.error());
   if (shm::Status ready = prepare_runtime_dir(options.runtime_dir); !ready) return fail(ready.error());
   const RuntimePaths paths(options.runtime_dir);
+  if (shm::Status safe = check_off_disk(options.runtime_dir, options.allow_swap); !safe)
+    return fail(safe.error());
 
   // The segment first: whoever holds it is the one ingestd here, and may have sockets.
   const ServerOptions wanted = server_options(options, paths);
