@@ -180,7 +180,11 @@ class IngestdScenario:
         fresh = pathlib.Path(runtime_dir, "segments", "control.new")
         shutil.copy(self.templates.folder / "second-control", fresh)
         fresh.rename(fresh.with_name("control"))
-        harness.wait_for("the new quotas", lambda: daemon.ended() or client.sees("late"), PATIENCE_S)
+        end = time.monotonic() + PATIENCE_S
+        while not daemon.ended() and not client.sees("late"):
+            if time.monotonic() > end:
+                raise daemon.broken("does not take the new quotas")
+            time.sleep(0.005)
 
     @staticmethod
     def _check(segment: pathlib.Path, client: Client, fault: Fault) -> None:
