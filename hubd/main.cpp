@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/loop_timer.h"
 #include "common/memory_lock.h"
@@ -124,6 +125,7 @@ int serve(uv_loop_t* loop, HubOptions options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   Flags flags;
   if (const std::optional<int> code = parse_flags(argc, argv, flags)) return *code;
   if (!mayfly::init_log_output("hubd", flags.log_level)) return fail(kWrongUse, "--log-level: no such level");

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/runtime_dir.h"
 #include "ingestd/options.h"
@@ -123,6 +124,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace mayfly::ingestd
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   try {
     return mayfly::ingestd::run(argc, argv);
   } catch (const std::exception& error) {

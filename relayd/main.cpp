@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/loop_timer.h"
 #include "common/memory_lock.h"
@@ -120,6 +121,7 @@ mayfly::shm::Result<RelayOptions> make_options(const Flags& flags, RelayConfig c
 }  // namespace
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   Flags flags;
   if (const std::optional<int> code = parse_flags(argc, argv, flags)) return *code;
   if (!mayfly::init_log_output("relayd", flags.log_level))

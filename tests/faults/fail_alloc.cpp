@@ -26,6 +26,7 @@ namespace {
 
 mayfly::faults::FailState* state = nullptr;
 thread_local bool inside = false;
+bool in_main = false;
 
 // "program+0x1234" for each caller, to be read with addr2line.
 void note_stack() {
@@ -48,7 +49,8 @@ void note_stack() {
 }
 
 bool fails() {
-  if (state == nullptr || inside || state->armed.load(std::memory_order_relaxed) == 0) return false;
+  if (state == nullptr || !in_main || inside || state->armed.load(std::memory_order_relaxed) == 0)
+    return false;
   const std::uint64_t number = state->count.fetch_add(1) + 1;
   if (number != state->target.load(std::memory_order_relaxed)) return false;
   inside = true;
@@ -73,6 +75,15 @@ __attribute__((constructor)) void begin() {
   state->pid.store(::getpid());
 }
 
+using Main = int (*)(int, char**, char**);
+Main real_main = nullptr;
+
+// What fails before main (constructors of libraries) is not ours.
+int counted_main(int argc, char** argv, char** env) {
+  in_main = true;
+  return real_main(argc, argv, env);
+}
+
 void* refuse() {
   errno = ENOMEM;
   return nullptr;
@@ -81,6 +92,15 @@ void* refuse() {
 }  // namespace
 
 extern "C" {
+
+int __libc_start_main(Main main, int argc, char** argv, void (*init)(), void (*fini)(),
+                      void (*rtld_fini)(),  // NOLINT
+                      void* stack_end) {
+  using Start = int (*)(Main, int, char**, void (*)(), void (*)(), void (*)(), void*);
+  const auto real = reinterpret_cast<Start>(::dlsym(RTLD_NEXT, "__libc_start_main"));
+  real_main = main;
+  return real(counted_main, argc, argv, init, fini, rtld_fini, stack_end);
+}
 
 void* malloc(size_t bytes) { return fails() ? refuse() : __libc_malloc(bytes); }
 void* calloc(size_t count, size_t bytes) { return fails() ? refuse() : __libc_calloc(count, bytes); }

@@ -2,7 +2,7 @@
 
 MAYFLY_FAULTS: how many of each program, seeded, or `all`. MAYFLY_SEED. MAYFLY_FAULT_PARTS: two numbers, I/N: only
 the I-th of N parts of them. Scenario names as arguments: only those. MAYFLY_FAULT="PROGRAM VARIANT CAUSE NUMBER
-ERRNO|short": that one alone, with what the program says."""
+ERRNO|short [CALL [KIND]]": that one alone, with what the program says."""
 
 import collections
 import errno
@@ -16,12 +16,16 @@ import daemon
 import faults
 from daemon import Broken
 from faults import ALLOC, SANITIZED, SHORT, SYSCALL, Fault, State
+from hubd_scenario import HubdScenario
 from ingestd_scenario import IngestdScenario
+from relayd_scenario import RelaydScenario
+from scenario import Scenario
+from tools_scenario import CommandScenario, UpScenario
 
 HOW_MANY = os.environ.get("MAYFLY_FAULTS", "25")
 SEED = int(os.environ.get("MAYFLY_SEED", "1"))
 PART, PARTS = (int(number) for number in os.environ.get("MAYFLY_FAULT_PARTS", "1/1").split("/"))
-SCENARIOS = (IngestdScenario,)
+SCENARIOS = (IngestdScenario, RelaydScenario, HubdScenario, UpScenario, CommandScenario)
 
 
 def chosen(found: list[Fault], choose: random.Random) -> list[Fault]:
@@ -32,10 +36,10 @@ def chosen(found: list[Fault], choose: random.Random) -> list[Fault]:
 
 def replay(words: list[str]) -> None:
     """One fault again, in full sight."""
-    program, variant, cause, number, way = words
+    program, variant, cause, number, way, *call = words
     scenario = next(scenario for scenario in SCENARIOS if scenario.program == program)
     with scenario(variant) as runner, State() as state:
-        runner.run(state, Fault(cause, int(number), SHORT if way == "short" else getattr(errno, way)))
+        runner.run(state, Fault(cause, int(number), SHORT if way == "short" else getattr(errno, way), *call))
         print(f"fired: {state['fired']}\n{state.where()}")
 
 
@@ -50,7 +54,7 @@ class FailNth(unittest.TestCase):
                             continue
                         self.each_fault(scenario(variant), cause)
 
-    def each_fault(self, scenario: IngestdScenario, cause: str) -> None:
+    def each_fault(self, scenario: Scenario, cause: str) -> None:
         failures: list[str] = []
         reached: collections.Counter[str] = collections.Counter()
         began = time.monotonic()

@@ -6,6 +6,7 @@
 // Counting begins when the dynamic loader has done (its munmap of the cache of libraries): what the loader
 // does when a call fails is not ours. Processes that the program starts are left alone.
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -60,6 +61,12 @@ FailState* map_state(const char* path) {
   ::raise(SIGSTOP);
   ::execvp(arguments[0], arguments);
   give_up(arguments[0]);
+}
+
+// FUTEX_WAIT and the like. The kernel has no error for a wake of a word that is there.
+bool waits_for_futex(std::uint64_t operation) {
+  const std::uint64_t command = operation & FUTEX_CMD_MASK;
+  return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
 }
 
 bool takes_descriptor(std::uint64_t number) {
@@ -142,11 +149,13 @@ class Tracer {
     }
     if (number == SYS_rt_sigreturn || state_.armed.load() == 0) return;
     const std::uint64_t count = state_.count.fetch_add(1) + 1;
-    if (count <= kLogSlots) {
-      state_.log[count - 1] = {static_cast<std::uint16_t>(number),
-                               takes_descriptor(number) ? fd_kind(regs.rdi) : '\0', '\0'};
-    }
-    if (count == state_.target.load()) fail(id, thread, regs);
+    const char kind = kind_of(number, regs);
+    if (count <= kLogSlots) state_.log[count - 1] = {static_cast<std::uint16_t>(number), kind, '\0'};
+    // Threads do not run in the same order each time: an error goes to the kind of call it is an error of.
+    const std::int64_t meant = state_.number.load();
+    const bool fits = meant < 0 || (static_cast<std::int64_t>(number) == meant && kind == state_.kind.load());
+    const std::uint64_t target = state_.target.load();
+    if (target != 0 && count >= target && fits && state_.fired.load() == 0) fail(id, thread, regs);
   }
 
   void fail(pid_t id, Thread& thread, user_regs_struct& regs) {
@@ -167,6 +176,11 @@ class Tracer {
     regs.rax = static_cast<unsigned long long>(-thread.error);
     thread.error = 0;
     ::ptrace(PTRACE_SETREGS, id, nullptr, &regs);
+  }
+
+  char kind_of(std::uint64_t number, const user_regs_struct& regs) const {
+    if (number == SYS_futex) return waits_for_futex(regs.rsi) ? 'w' : '\0';
+    return takes_descriptor(number) ? fd_kind(regs.rdi) : '\0';
   }
 
   char fd_kind(std::uint64_t fd) const {

@@ -18,8 +18,8 @@ SANITIZED = os.environ.get("MAYFLY_SANITIZED", "")
 ALLOC, SYSCALL = "alloc", "syscall"
 SHORT = -1  # shortened to one byte, or one part of a vector
 
-WHERE_AT, WHERE_BYTES, LOG_SLOTS = 7 * 8, 4096, 1 << 17
-FIELDS = ("armed", "target", "how", "count", "fired", "pid", "status")
+WHERE_AT, WHERE_BYTES, LOG_SLOTS = 9 * 8, 4096, 1 << 17
+FIELDS = ("armed", "target", "number", "kind", "how", "count", "fired", "pid", "status")
 
 
 def _system_calls() -> dict[int, str]:
@@ -57,11 +57,12 @@ _BY_KIND = {  # of what the descriptor is
     "e": (("EINTR", "EAGAIN"), ("EINTR", "EAGAIN")),
 }
 _NUMBERED = _system_calls()
+_NUMBERS = {name: number for number, name in _NUMBERED.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """A call that was counted: its name, and the letter of its descriptor's kind where it reads or writes."""
+    """A call that was counted: its name, and the letter of its kind, as fail_state.h says."""
 
     name: str
     kind: str = ""
@@ -72,6 +73,8 @@ class Call:
             names = _BY_KIND[self.kind or "e"][self.name in _WRITES]
             shortens = self.kind in ("s", "f", "p") and self.name not in ("recvmsg", "sendmsg")
             return [getattr(errno, name) for name in names] + ([SHORT] if shortens else [])
+        if self.name == "futex" and self.kind != "w":
+            return []
         return [getattr(errno, name) for name in ERRORS.get(self.name, ())]
 
 
@@ -82,11 +85,12 @@ class Fault:
     cause: str
     number: int = 0
     how: int = errno.ENOMEM
-    call: str = ""  # what the count found there
+    call: str = ""  # what the count found there; a thread may have come in between: then the next of its like fails
+    kind: str = ""
 
     def __str__(self) -> str:
         way = "short" if self.how == SHORT else errno.errorcode[self.how]
-        return f"{self.cause} {self.number} {self.call} {way}"
+        return f"{self.cause} {self.number} {way} {self.call} {self.kind}".rstrip()
 
 
 class State:
@@ -109,6 +113,7 @@ class State:
     def prepare(self, fault: Fault, armed: bool = True) -> None:
         self.map[:WHERE_AT + WHERE_BYTES] = bytes(WHERE_AT + WHERE_BYTES)
         self["target"], self["how"], self["status"], self["armed"] = fault.number, fault.how, -1, int(armed)
+        self["number"], self["kind"] = _NUMBERS.get(fault.call, -1), ord(fault.kind or "\0")
 
     def __getitem__(self, field: str) -> int:
         return struct.unpack_from("<q", self.map, 8 * FIELDS.index(field))[0]
@@ -151,5 +156,5 @@ def faults_of(cause: str, count: int, calls: list[Call]) -> tuple[list[Fault], c
         ways = call.faults()
         if not ways:
             never[call.name] += 1
-        faults += [Fault(SYSCALL, number, way, call.name) for way in ways]
+        faults += [Fault(SYSCALL, number, way, call.name, call.kind) for way in ways]
     return faults, never

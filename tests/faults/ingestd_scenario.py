@@ -17,6 +17,7 @@ from typing import Any
 import harness
 from daemon import PATIENCE_S, Broken, Daemon
 from faults import Fault, State
+from scenario import Scenario, in_the_end
 
 MEMORY = "24MiB"
 LARGE = 150_000
@@ -127,22 +128,12 @@ def _drain(connection: socket.socket) -> bytes:
     return received
 
 
-class IngestdScenario:
-    """Use as a context; run() once for each fault."""
-
+class IngestdScenario(Scenario):
     program = "ingestd"
     variants = ("fresh", "resumed")
 
-    def __init__(self, variant: str) -> None:
-        self.variant = variant
-        self.stack = contextlib.ExitStack()
-
-    def __enter__(self) -> "IngestdScenario":
-        self.templates = self.stack.enter_context(Templates())
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.stack.close()
+    def prepare(self) -> None:
+        self.templates = self.enter_context(Templates())
 
     def run(self, state: State, fault: Fault) -> None:
         runtime_dir = harness.make_runtime_dir()
@@ -172,7 +163,7 @@ class IngestdScenario:
             steps = (client.native, lambda: client.redis(redis.getsockname()), lambda: self._new_quotas(runtime_dir, client, daemon),
                      client.native)
             for step in steps:
-                alive = alive and _in_the_end(daemon, step)
+                alive = alive and in_the_end(daemon, step)
             daemon.stop()
             return alive
 
@@ -200,20 +191,3 @@ class IngestdScenario:
         lost = [record for record in client.promised if record[1:] not in there]
         if lost:
             raise Broken(f"{fault}: {len(lost)} of {len(client.promised)} promised records are lost, such as {str(lost[0])[:80]}")
-
-
-def _in_the_end(daemon: Daemon, step: Any) -> bool:
-    """Does the step; a connection that breaks by the fault is tried anew. False when the daemon has ended."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        try:
-            step()
-            return True
-        except TimeoutError:
-            raise daemon.broken("gives no answer") from None
-        except (ConnectionError, FileNotFoundError):
-            with contextlib.suppress(Exception):
-                daemon.process.wait(0.05)
-            if daemon.ended():
-                return False
-    raise daemon.broken("does not recover")

@@ -1,5 +1,5 @@
-// A library for LD_PRELOAD: takes from a program the two guards that stop a core altogether (RLIMIT_CORE 0 and
-// PR_SET_DUMPABLE 0), so that a test sees what would be in one: the guards behind them.
+// A library for LD_PRELOAD: takes from a program the two guards that stop a core altogether (RLIMIT_CORE 0
+// and PR_SET_DUMPABLE 0), so that a test sees what would be in one: the guards behind them.
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/prctl.h>

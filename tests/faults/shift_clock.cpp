@@ -1,7 +1,7 @@
 // A library for LD_PRELOAD: the clocks of a program, each moved by what the file $CLOCK_SHIFTS says at that
 // moment (three 8-byte numbers of nanoseconds: wall clock, boot time, monotonic). So a test steps the wall
-// clock, or lets a host "sleep" (boot time alone goes on), while everything runs. faketime moves boot time and
-// monotonic time together, and a time namespace moves nothing once a process is in it.
+// clock, or lets a host "sleep" (boot time alone goes on), while everything runs. faketime moves boot time
+// and monotonic time together, and a time namespace moves nothing once a process is in it.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdlib.h>
