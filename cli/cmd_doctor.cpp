@@ -13,6 +13,7 @@
 #include "cli/health.h"
 #include "cli/output.h"
 #include "cli/source.h"
+#include "common/memory_lock.h"
 #include "common/runtime_dir.h"
 #include "common/units.h"
 #include "supervisor/lock.h"
@@ -88,14 +89,12 @@ Check check_open_files() {
                    " (ulimit -Hn, LimitNOFILE=)"};
 }
 
+// The daemons' buffers; what keeps segments off a disk is the check above.
 Check check_locked_memory() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_MEMLOCK, &limit);
-  const std::string detail = limit.rlim_max == RLIM_INFINITY
-                                 ? "unlimited"
-                                 : "up to " + format_size_rounded(limit.rlim_max) + " may be locked";
-  // Segments are not locked: the swap check above is what keeps them off a disk.
-  return {"locked-memory", true, detail + " (not needed)"};
+  const std::string obstacle = memory_lock_obstacle();
+  if (obstacle.empty()) return {"locked-memory", true, "daemons started like this lock their buffers"};
+  if (!swap_active()) return {"locked-memory", true, "not needed: no swap area is in use"};
+  return {"locked-memory", false, "swap is in use, so buffers of the daemons may reach a disk: " + obstacle};
 }
 
 Check check_space(const std::string& directory) {

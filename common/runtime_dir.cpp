@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -185,6 +186,16 @@ bool swap_active() {
 bool is_off_disk(const std::string& path) {
   const auto backing = backing_of(path);
   return backing.ok() && backing.value().memory_backed && (!backing.value().swappable || !swap_active());
+}
+
+Status check_off_disk(const std::string& path, bool allow_swap) {
+  if (is_off_disk(path)) return {};
+  const std::string why = "swap is in use, and may take what lies in " + path +
+                          ": put it on a tmpfs mounted with noswap (Linux 6.4 or later) or on ramfs, or run "
+                          "`swapoff -a`";
+  if (!allow_swap) return Error{Errc::invalid, why + "; `allow_swap: true` starts all the same"};
+  spdlog::warn("{}", why);
+  return {};
 }
 
 Status prepare_runtime_dir(const std::string& directory) {

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/runtime_dir.h"
 #include "ingestd/options.h"
@@ -77,11 +78,14 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
 
 int serve(const Options& options) {
   if (shm::Status hardened = harden_process(); !hardened) return fail(hardened.error());
+  if (shm::Status locked = lock_memory(options.lock_memory); !locked) return fail(locked.error());
   const Notifier notifier = Notifier::from_environment();
   auto handed = HandedSockets::from_environment();
   if (!handed) return fail(handed.error());
   if (shm::Status ready = prepare_runtime_dir(options.runtime_dir); !ready) return fail(ready.error());
   const RuntimePaths paths(options.runtime_dir);
+  if (shm::Status safe = check_off_disk(options.runtime_dir, options.allow_swap); !safe)
+    return fail(safe.error());
 
   // The segment first: whoever holds it is the one ingestd here, and may have sockets.
   const ServerOptions wanted = server_options(options, paths);
@@ -120,6 +124,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace mayfly::ingestd
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   try {
     return mayfly::ingestd::run(argc, argv);
   } catch (const std::exception& error) {

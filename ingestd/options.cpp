@@ -37,6 +37,9 @@ constexpr ConfigKey kKeys[] = {
     {"read_buffer", "size", "128KiB",
      "what is read from one connection before its neighbours have their turn"},
     {"first_command_timeout", "age", "5m", "a connection without one complete command by then is closed"},
+    {"lock_memory", "auto, off, require", "auto",
+     "keeps buffers out of swap: `auto` where that is allowed without a limit; `require`: or does not start"},
+    {"allow_swap", "flag", "true", "`false`: does not start where swap could take the segment"},
     {"log_level", "text", "info", "trace, debug, info, warning, error, critical, or off"},
 };
 constexpr ConfigTable kTable{"ingestd", kKeys};
@@ -44,7 +47,8 @@ constexpr ConfigTable kTable{"ingestd", kKeys};
 // A value as it was given, and where, so that errors can say so.
 struct Given {
   std::string config;
-  std::string runtime_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group, log_level;
+  std::string runtime_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group, log_level,
+      lock_memory;
 };
 
 shm::Result<unsigned> parse_mode(const std::string& text) {
@@ -61,6 +65,7 @@ shm::Status read_config(const std::string& path, Options& options) {
   std::uint64_t workers = options.workers;
   auto timeout = static_cast<std::uint64_t>(options.limits.first_command_timeout.count());
   std::string mode;
+  std::string lock;
   map.text("runtime_dir", options.runtime_dir);
   map.size("memory", options.memory);
   map.integer("workers", workers, 1, kMaxIngestWorkers);
@@ -73,11 +78,18 @@ shm::Status read_config(const std::string& path, Options& options) {
   map.size("max_buffered", options.limits.max_buffered_bytes);
   map.size("read_buffer", options.limits.read_bytes);
   map.age("first_command_timeout", timeout);
+  map.text("lock_memory", lock);
+  map.flag("allow_swap", options.allow_swap);
   map.text("log_level", options.log_level);
   if (!mode.empty()) {
     const auto parsed = parse_mode(mode);
     if (parsed) options.unix_mode = parsed.value();
     if (!parsed) map.fail(map.place("unix_mode"), parsed.error().text);
+  }
+  if (!lock.empty()) {
+    const auto parsed = parse_memory_lock(lock);
+    if (parsed) options.lock_memory = parsed.value();
+    if (!parsed) map.fail(map.place("lock_memory"), parsed.error().text);
   }
   const auto between = [&map](const char* key, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
     if (map.has(key) && (value < low || value > high)) {
@@ -130,6 +142,11 @@ shm::Status read_flags(const Given& given, Options& options) {
     if (!mode) return wrong("--unix-mode", mode.error().text);
     options.unix_mode = mode.value();
   }
+  if (!given.lock_memory.empty()) {
+    const auto lock = parse_memory_lock(given.lock_memory);
+    if (!lock) return wrong("--lock-memory", lock.error().text);
+    options.lock_memory = lock.value();
+  }
   if (!valid_log_level(options.log_level)) return wrong("--log-level", "unknown level: " + options.log_level);
   return {};
 }
@@ -144,6 +161,7 @@ void add_flags(CLI::App& app, Given& given) {
   app.add_option("--ingest-unix", given.ingest_unix, "native listener, PATH or none");
   app.add_option("--unix-mode", given.unix_mode, "mode of the unix socket, octal");
   app.add_option("--unix-group", given.unix_group, "group of the unix socket");
+  app.add_option("--lock-memory", given.lock_memory, "keep buffers out of swap: auto, off, require");
   app.add_option("--log-level", given.log_level, "trace, debug, info, warning, error, critical, off");
   app.set_version_flag("--version", "ingestd " MAYFLY_VERSION);
 }

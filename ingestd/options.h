@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "common/memory_lock.h"
 #include "common/yaml_file.h"
 #include "ingestd/shared.h"
 #include "shm/result.h"
@@ -25,6 +26,8 @@ struct Options {
   unsigned unix_mode = 0660;
   std::string unix_group;
   std::string log_level = "info";
+  MemoryLock lock_memory = MemoryLock::automatic;
+  bool allow_swap = true;
   Limits limits;
 };
 

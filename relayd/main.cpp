@@ -10,8 +10,10 @@
 #include <string>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/loop_timer.h"
+#include "common/memory_lock.h"
 #include "common/runtime_dir.h"
 #include "common/tripcode.h"
 #include "relayd/relay.h"
@@ -35,6 +37,7 @@ struct Flags {
   RelayFlags relay;
   std::string runtime_dir;
   std::string log_level = "info";
+  std::string lock_memory = "auto";
   bool print_tripcode = false;
 };
 
@@ -61,6 +64,7 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
       ->type_name("FILE");
   app.add_flag("--print-tripcode", flags.print_tripcode,
                "print the key's tripcode for the hub's file, and end");
+  app.add_option("--lock-memory", flags.lock_memory, "keep buffers out of swap: auto, off, require");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error, critical, off");
   try {
     app.parse(argc, argv);
@@ -117,12 +121,18 @@ mayfly::shm::Result<RelayOptions> make_options(const Flags& flags, RelayConfig c
 }  // namespace
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   Flags flags;
   if (const std::optional<int> code = parse_flags(argc, argv, flags)) return *code;
   if (!mayfly::init_log_output("relayd", flags.log_level))
     return fail(kWrongUse, "--log-level: no such level");
   if (const auto hardened = mayfly::harden_process(); !hardened.ok()) {
     return fail(kFailed, hardened.error().text);
+  }
+  const auto lock = mayfly::parse_memory_lock(flags.lock_memory);
+  if (!lock.ok()) return fail(kWrongUse, lock.error().in("--lock-memory").text);
+  if (const auto locked = mayfly::lock_memory(lock.value()); !locked.ok()) {
+    return fail(kFailed, locked.error().text);
   }
   mayfly::raise_file_limit();
   auto config = mayfly::relayd::load_relay_config(flags.relay);
