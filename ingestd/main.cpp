@@ -4,10 +4,14 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "common/daemon.h"
 #include "common/log_output.h"
+#include "common/memory_limit.h"
 #include "common/runtime_dir.h"
+#include "common/units.h"
+#include "ingestd/info_file.h"
 #include "ingestd/options.h"
 #include "ingestd/server.h"
 
@@ -67,12 +71,23 @@ void tell_report(const shm::OpenReport& report, const ServerOptions& wanted) {
 ServerOptions server_options(const Options& options, const RuntimePaths& paths) {
   ServerOptions wanted;
   wanted.segment_path = paths.data;
-  wanted.control_path = paths.control;
+  wanted.control_path = RuntimePaths(options.peer_dir.empty() ? paths.directory : options.peer_dir).control;
   wanted.segment_bytes = options.memory != 0 ? options.memory : default_memory(paths.directory, paths.data);
   wanted.workers = options.workers;
   wanted.limits = options.limits;
   wanted.limits.max_connections = connection_limit(options.limits.max_connections, raise_file_limit());
   return wanted;
+}
+
+// A segment is charged to us page by page when it is made: better a message now than the kernel's kill.
+shm::Status check_memory_limit(const ServerOptions& wanted) {
+  const auto limit = memory_limit();
+  const bool exists = std::filesystem::exists(wanted.segment_path);
+  if (exists || !limit || wanted.segment_bytes < *limit) return {};
+  return shm::Error{shm::Errc::invalid,
+                    "a segment of " + format_size_rounded(wanted.segment_bytes) +
+                        " does not fit into this service's memory limit of " + format_size_rounded(*limit) +
+                        "; raise the limit (MemoryMax=, docker run --memory), or lower `memory`"};
 }
 
 int serve(const Options& options) {
@@ -85,6 +100,7 @@ int serve(const Options& options) {
 
   // The segment first: whoever holds it is the one ingestd here, and may have sockets.
   const ServerOptions wanted = server_options(options, paths);
+  if (shm::Status fits = check_memory_limit(wanted); !fits) return fail(fits.error());
   Listeners listeners;
   auto opened = Server::open(wanted, listeners, &notifier);
   if (!opened) return fail(opened.error());
@@ -101,7 +117,10 @@ int serve(const Options& options) {
   auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT}, [&server](int) { server.request_stop(); });
   if (!trap) return fail(trap.error());
   if (shm::Status started = server.start(); !started) return fail(started.error());
+  const bool alone = !options.peer_dir.empty();
+  if (alone) write_info_file(paths, listeners, true);
   server.run();
+  if (alone) write_info_file(paths, listeners, false);
   spdlog::info("ended as asked");
   return kEnded;
 }
