@@ -79,15 +79,31 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
   return wanted;
 }
 
-// A segment is charged to us page by page when it is made: better a message now than the kernel's kill.
-shm::Status check_memory_limit(const ServerOptions& wanted) {
+// Whether a new segment can be had. It is charged to us page by page when it is made: better a
+// message now than the kernel's kill.
+shm::Status check_room(const ServerOptions& wanted) {
+  if (std::filesystem::exists(wanted.segment_path)) return {};
+  if (wanted.segment_bytes < kMinMemory) {
+    return shm::Error{shm::Errc::no_space,
+                      "next to nothing is free for " + wanted.segment_path +
+                          "; enlarge the file system (mount -o remount,size=1G; docker run "
+                          "--shm-size=1g), or name another with --runtime-dir"};
+  }
   const auto limit = memory_limit();
-  const bool exists = std::filesystem::exists(wanted.segment_path);
-  if (exists || !limit || wanted.segment_bytes < *limit) return {};
+  if (!limit || wanted.segment_bytes < *limit) return {};
   return shm::Error{shm::Errc::invalid,
                     "a segment of " + format_size_rounded(wanted.segment_bytes) +
                         " does not fit into this service's memory limit of " + format_size_rounded(*limit) +
                         "; raise the limit (MemoryMax=, docker run --memory), or lower `memory`"};
+}
+
+// What fills the place may be an unusable segment that was kept.
+shm::Error hint_at_aside(shm::Error error, const std::string& segment_path) {
+  const std::string aside = segment_path + ".aside";
+  if (error.code == shm::Errc::no_space && std::filesystem::exists(aside)) {
+    error.text += "; " + aside + " is an unusable segment kept from before: remove it if nobody needs it";
+  }
+  return error;
 }
 
 int serve(const Options& options) {
@@ -100,10 +116,10 @@ int serve(const Options& options) {
 
   // The segment first: whoever holds it is the one ingestd here, and may have sockets.
   const ServerOptions wanted = server_options(options, paths);
-  if (shm::Status fits = check_memory_limit(wanted); !fits) return fail(fits.error());
+  if (shm::Status room = check_room(wanted); !room) return fail(room.error());
   Listeners listeners;
   auto opened = Server::open(wanted, listeners, &notifier);
-  if (!opened) return fail(opened.error());
+  if (!opened) return fail(hint_at_aside(opened.error(), wanted.segment_path));
   Server& server = *opened.value();
   tell_report(server.report(), wanted);
   if (shm::Status bound = bind_missing(options, paths, handed.value(), listeners); !bound)

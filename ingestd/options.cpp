@@ -17,7 +17,6 @@ namespace mayfly::ingestd {
 namespace {
 
 constexpr std::uint64_t kDefaultMemory = 256ull << 20;
-constexpr std::uint64_t kMinMemory = 1ull << 20;
 constexpr std::uint64_t kMaxMemory = 1ull << 40;
 constexpr std::uint32_t kDefaultWorkersAtMost = 4;
 constexpr std::uint64_t kSpareFiles = 64;  // segments, loops, listeners, log output

@@ -15,6 +15,8 @@ namespace mayfly::ingestd {
 /// `none` as an address or path: no such listener.
 inline constexpr std::string_view kNoListener = "none";
 
+inline constexpr std::uint64_t kMinMemory = 1ull << 20;  // of a data segment
+
 struct Options {
   std::string runtime_dir;
   std::string peer_dir;  // relayd's runtime directory, where it is another; runtime_dir is ours alone then
