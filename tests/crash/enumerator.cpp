@@ -1,11 +1,12 @@
 #include "tests/crash/enumerator.h"
 
+#include "tests/crash/continuation.h"
+
 namespace mayfly::shm::test {
 namespace {
 
 constexpr std::uint64_t kSegmentBytes = 160 << 10;
 constexpr std::uint64_t kTightSegmentBytes = 96 << 10;
-constexpr int kGoOnRecords = 10;
 
 std::unique_ptr<Rig> make_rig(Profile profile) {
   RigOptions options;
@@ -19,11 +20,18 @@ std::unique_ptr<Rig> make_rig(Profile profile) {
 }  // namespace
 
 Enumerator::Enumerator(const Scene& scene, CrashTable& table, CrashCounts& counts)
-    : random_(scene.seed), profile_(scene.profile), rig_(make_rig(scene.profile)) {
+    : random_(scene.seed),
+      profile_(scene.profile),
+      table_(table),
+      counts_(counts),
+      rig_(make_rig(scene.profile)) {
   rig_->engine->compact_eagerly = profile_ != Profile::general && random_() % 2 == 0;
-  examiner_ = std::make_unique<Examiner>(*rig_, table, counts, random_());
-  examiner_->situation = [this] { return situation(); };
-  examiner_->go_on = [this](Engine& engine, Reader& reader) { go_on(engine, reader); };
+  examiner_ = std::make_unique<Examiner>(rig_->memory, rig_->geometry, rig_->clocks, counts, random_());
+  examiner_->on_foreign_store = [this](const StoreSite& site, const Word* word) { on_store(site, word); };
+  examiner_->where = [this] { return situation().text(); };
+  examiner_->go_on = [this](Engine& engine, Reader& reader) {
+    go_on(engine, reader, {rig_->clocks, [this] { return key(); }, [this] { return value(); }, !pressure()});
+  };
   add(Kind::log);
   add(Kind::status);
 }
@@ -160,7 +168,21 @@ void Enumerator::run(Operation operation, Entry* entry, const std::function<void
     before_ = directory_->now;
     turnover_before_ = directory_->turnover;
   }
-  examiner_->run(body);
+  ++counts_.operations;
+  examiner_->begin();
+  armed_ = true;
+  body();
+  armed_ = false;
+  examiner_->end();
+}
+
+void Enumerator::on_store(const StoreSite& site, const Word* word) {
+  const Word* base = rig_->memory.data();
+  if (word < base || word >= base + rig_->memory.size()) return;
+  examiner_->stored(static_cast<std::size_t>(word - base));
+  if (!armed_) return;
+  ++counts_.stores;
+  if (table_.take(site, situation(), random_)) examiner_->examine();
 }
 
 void Enumerator::compare(const Entry& entry) {
@@ -182,39 +204,6 @@ Situation Enumerator::situation() const {
   s.page_turn = directory_->turnover.opened > turnover_before_.opened;
   s.merge = directory_->turnover.merged > turnover_before_.merged;
   return s;
-}
-
-/// The recovered segment takes records as a healthy one does.
-void Enumerator::go_on(Engine& engine, Reader& reader) {
-  for (const DirectoryInfo& info : reader.directories()) go_on_in(engine, reader, info);
-}
-
-void Enumerator::go_on_in(Engine& engine, Reader& reader, const DirectoryInfo& info) {
-  const Reader::Snapshot snapshot = reader.snapshot(info);
-  ModelDirectory model(info.kind, info.quotas);
-  for (const RecordView& r : snapshot.records) {
-    model.live.push_back({r.seq, r.boot_ns, std::string(r.key), std::string(r.value)});
-  }
-  model.next_seq = info.next_seq;
-  model.stored = info.stored;
-  model.replaced = info.replaced;
-  model.dropped = info.dropped;
-  model.evicted = snapshot.directory.evicted;
-  model.last_boot = engine.directories[info.id]->now.last_boot_ns;
-  Worker w(*engine.workers[0]);
-  const int n = info.quotas.max_age_seconds == 0 ? 1 : kGoOnRecords;
-  if (!w.begin(info.id, rig_->clocks.now())) throw Finding("not open after recovery");
-  for (int i = 0; i < n; ++i) {
-    const std::string k = key();
-    const std::string v = value();
-    w.append(k, v);
-    model.append(k, v, rig_->clocks.boot, rig_->geometry.max_record_bytes());
-  }
-  w.commit();
-  if (pressure()) return;
-  const std::string is = describe(reader, info.name);
-  const std::string should_be = describe(model);
-  if (is != should_be) throw Finding("after going on:\n" + is + "but\n" + should_be);
 }
 
 }  // namespace mayfly::shm::test

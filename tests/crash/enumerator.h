@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/crash/examiner.h"
+#include "tests/crash/table.h"
 #include "tests/shm/rig.h"
 
 namespace mayfly::shm::test {
@@ -58,13 +59,15 @@ class Enumerator {
   void batch(Entry& entry);
 
   void run(Operation operation, Entry* entry, const std::function<void()>& body);
+  void on_store(const StoreSite& site, const Word* word);
   void compare(const Entry& entry);
   Situation situation() const;
-  void go_on(Engine& engine, Reader& reader);
-  void go_on_in(Engine& engine, Reader& reader, const DirectoryInfo& info);
 
   std::mt19937_64 random_;
   Profile profile_;
+  CrashTable& table_;
+  CrashCounts& counts_;
+  bool armed_ = false;
   std::unique_ptr<Rig> rig_;
   std::unique_ptr<Examiner> examiner_;
   std::vector<Entry> entries_;

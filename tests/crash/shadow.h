@@ -2,9 +2,9 @@
 // so that bringing it up to date costs what was changed, not the segment's size.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <stdexcept>
 #include <vector>
 
 #include "shm/word.h"
@@ -16,7 +16,7 @@ class Shadow {
   explicit Shadow(const std::vector<Word>& original) : original_(original), words_(original) {}
 
   Word* data() { return words_.data(); }
-  const std::vector<Word>& words() const { return words_; }
+  const Word* words() const { return words_.data(); }
   bool holds(const Word* word) const { return word >= words_.data() && word < words_.data() + words_.size(); }
 
   /// The original's word, or this copy's own, was stored to.
@@ -27,6 +27,14 @@ class Shadow {
   void follow() {
     for (const std::uint32_t i : changed_) words_[i] = original_[i];
     changed_.clear();
+  }
+  /// Both follow the same original: true if they were changed to the same words, but for the one at `except`.
+  bool same_changes(const Shadow& other, std::size_t except) const {
+    const auto same = [&](const std::vector<std::uint32_t>& changed) {
+      return std::all_of(changed.begin(), changed.end(),
+                         [&](std::uint32_t i) { return i == except || words_[i] == other.words_[i]; });
+    };
+    return same(changed_) && same(other.changed_);
   }
   /// After follow(): false if a store was not noted.
   bool equals_original() const {
