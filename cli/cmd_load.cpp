@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/load_run.h"
 #include "cli/output.h"
-#include "common/runtime_dir.h"
+#include "common/host_files.h"
 #include "common/units.h"
 #include "shm/reader.h"
 
@@ -28,7 +28,7 @@ Server find_server(const Globals& globals) {
   const bool elsewhere = std::getenv("MAYFLY_ADDR") != nullptr;
   if (!elsewhere || !globals.segment.empty()) server.segment = globals.segment_path();
   if (elsewhere) return server;
-  const auto info = read_runtime_info(globals.runtime_directory());
+  const auto info = find_runtime_info(globals.runtime_directory());
   if (info && info.value().contains("pids")) server.ingestd = info.value()["pids"].value("ingestd", 0);
   return server;
 }
