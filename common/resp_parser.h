@@ -114,6 +114,7 @@ class RespParser {
     failed
   };
 
+  void forget_command();
   RespEvent step(std::string_view data, bool& again);
   RespEvent begin_command(std::string_view data, bool& again);
   RespEvent read_line(std::string_view data);
@@ -140,6 +141,8 @@ class RespParser {
   std::size_t line_begin_ = 0;
   std::size_t line_length_ = 0;
   std::vector<RespArgument> arguments_;
+  std::size_t compacted_ = 0;        // so many of them have been moved to the front
+  std::size_t compacted_bytes_ = 0;  // and what they take there
   std::string error_;
 };
 
