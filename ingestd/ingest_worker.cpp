@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "ingestd/native_session.h"
+#include "ingestd/uv_handle.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -24,11 +25,6 @@ constexpr std::size_t kNewcomersAtOnce = 32;
 constexpr std::uint64_t kLookAgainMs = 100;
 // What a shutdown spends on reading what has arrived.
 constexpr std::uint64_t kDrainNs = 1'000'000'000;
-
-template <class Handle>
-uv_handle_t* as_handle(Handle* handle) {
-  return reinterpret_cast<uv_handle_t*>(handle);
-}
 
 shm::Error uv_failure(const char* what, int code) {
   return {shm::Errc::io, std::string(what) + ": " + uv_strerror(code)};
