@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace mayfly::ingestd {
 namespace {
@@ -23,7 +24,9 @@ constexpr std::size_t kOwnReadBytes = 256 << 10;
 
 Connection::Connection(ConnectionOwner& owner, BufferAccount& account, int fd,
                        std::unique_ptr<Session> session)
-    : owner_(owner), fd_(fd), session_(std::move(session)), kept_(account) {}
+    : owner_(owner), account_(account), fd_(fd), session_(std::move(session)), kept_(account) {}
+
+Connection::~Connection() { account_.give_back(charged_bytes_); }
 
 bool Connection::start(uv_loop_t* loop) {
   poll_.data = this;
@@ -144,10 +147,11 @@ void Connection::work_off_backlog() {
 // Puts what is incomplete aside until more comes.
 void Connection::keep_shared(char* data, std::size_t size) {
   if (session_->closing()) {
-    kept_.release();
+    release_input();
     return;
   }
   std::size_t rest = parser_.compact(data, size);
+  if (!charge_arguments()) return;
   if (rest == 0) {
     kept_.set_size(0);
     if (kept_.capacity() > Buffer::kFreeBytes) kept_.release();
@@ -183,10 +187,11 @@ bool Connection::receive_into_own() {
 void Connection::process_kept() {
   process(kept_.view());
   if (session_->closing()) {
-    kept_.release();
+    release_input();
     return;
   }
   kept_.set_size(parser_.compact(kept_.data(), kept_.size()));
+  if (!charge_arguments()) return;
   if (kept_.size() < kept_.capacity() / 4) kept_.shrink();
 }
 
@@ -198,9 +203,33 @@ void Connection::give_up_argument(char* data, std::size_t& size) {
   size = parser_.compact(data, size);
 }
 
+// An array of a million arguments is megabytes of list, whatever is in them: held against the ceiling.
+bool Connection::charge_arguments() {
+  std::size_t bytes = parser_.heap_bytes();
+  if (bytes > Buffer::kFreeBytes && !parser_.inside_command()) {
+    parser_.shrink();
+    bytes = parser_.heap_bytes();
+  }
+  if (bytes <= Buffer::kFreeBytes) bytes = 0;
+  if (bytes > charged_bytes_ && !account_.take(bytes - charged_bytes_)) {
+    out_of_buffers();
+    return false;
+  }
+  if (bytes < charged_bytes_) account_.give_back(charged_bytes_ - bytes);
+  charged_bytes_ = bytes;
+  return true;
+}
+
+// Nothing of what is incomplete will be wanted any more.
+void Connection::release_input() {
+  kept_.release();
+  parser_ = RespParser();
+  account_.give_back(std::exchange(charged_bytes_, 0));
+}
+
 void Connection::out_of_buffers() {
   session_->on_protocol_error("Protocol error: no memory left for incomplete commands");
-  kept_.release();
+  release_input();
 }
 
 // Hands over every complete command, stores them, and lets the session reply.
@@ -257,7 +286,7 @@ void Connection::settle() {
 void Connection::begin_linger() {
   lingering_ = true;
   backlog_ = false;
-  kept_.release();
+  release_input();
   ::shutdown(fd_, SHUT_WR);
   deadline_ms_ = uv_now(poll_.loop) + kLingerMs;
   owner_.on_deadline();

@@ -59,7 +59,8 @@ struct Relay::Parts {
         follow(loop, data_path(options), segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
         api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
-             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; }}),
+             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; },
+             [this] { return server.counts(); }}),
         server(loop, server_options(config),
                [this](HttpRequest request, ResponseWriterPtr response) {
                  api.handle(std::move(request), std::move(response));
@@ -78,6 +79,8 @@ struct Relay::Parts {
   static HttpServerOptions server_options(const RelayConfig& config) {
     HttpServerOptions options;
     options.hosts = config.hosts;
+    options.max_connections = config.max_connections;
+    options.max_connections_per_source = config.max_connections_per_source;
     return options;
   }
 
