@@ -11,6 +11,7 @@
 #include "common/request_target.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
+#include "relayd/reading_counts.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
 #include "relayd/tunnel_counts.h"
@@ -31,6 +32,7 @@ struct ApiParts {
   std::function<const shm::Rules*()> rules;
   /// Nothing: there is no tunnel.
   std::function<std::optional<TunnelCounts>()> tunnel;
+  std::function<ReadingCounts()> reading;
 };
 
 /// One request on its way through a handler.

@@ -31,7 +31,8 @@ constexpr std::chrono::milliseconds kTick{1000};
 struct Relay::Parts {
   RelayConfig config;
   std::unique_ptr<shm::ControlWriter> control;
-  std::optional<shm::Rules> rules;  // in force
+  std::optional<shm::Rules> rules;                                      // in force
+  std::shared_ptr<ReadCounts> counts = std::make_shared<ReadCounts>();  // jobs of the pool outlive us
   SegmentView segment;
   ReadPool pool;
   SliceRunner slices;
@@ -48,13 +49,16 @@ struct Relay::Parts {
       : config(options.config),
         control(std::move(writer)),
         rules(control->state().rules),
-        segment(options.paths.data, clocks),
-        pool(loop, options.paths.data, clocks),
+        segment(options.paths.data, clocks, counts.get()),
+        pool(loop, options.paths.data, clocks, counts),
         slices(loop),
         follow(loop, options.paths.data, segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
         api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
-             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; }}),
+             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; },
+             [this] {
+               return ReadingCounts{counts->segment_bytes.load(), counts->key_scans.load(), follow.counts()};
+             }}),
         server(loop, server_options(config),
                [this](HttpRequest request, ResponseWriterPtr response) {
                  api.handle(std::move(request), std::move(response));
