@@ -24,7 +24,7 @@ namespace mayfly::bench {
 
 /// What is counted: a name of its own, which callgrind can be told.
 [[gnu::noinline]] void counted(RespParser& parser, ingestd::Session& session, std::string_view bytes) {
-  ingestd::feed_session(parser, session, bytes);
+  session.feed(parser, bytes);
 }
 
 namespace {

@@ -8,6 +8,8 @@ namespace {
 using shm::DropCause;
 
 constexpr std::uint32_t kLookAhead = 4;
+// Directories that are written in turn and still share the caches.
+constexpr std::uint32_t kFewGroups = 4;
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -29,7 +31,7 @@ Batch::Batch(shm::Writer& writer, shm::Worker worker, Registry& registry, const 
 void Batch::stage_any(shm::Kind kind, Operation operation, const RespArguments& arguments, std::size_t key,
                       Outcome* outcome) {
   StagedRecord& record = begin_record(kind, operation, outcome);
-  record.directory = arguments[1];
+  set_directory(record, arguments[1]);
   set_key(record, arguments[key]);
   record.key_bytes = static_cast<std::uint32_t>(arguments.bytes(key));
   record.skipped = arguments.skipped(key);
@@ -48,7 +50,7 @@ void Batch::store(shm::DropCounts& drops) {
   } else {
     read_clocks();
     group_records();
-    for (std::uint32_t i = 0; i < groups_used_; ++i) store_group(groups_[i]);
+    store_groups();
   }
   for (std::size_t cause = 0; cause < unattributed_.size(); ++cause) {
     if (unattributed_[cause] > 0) {
@@ -56,6 +58,7 @@ void Batch::store(shm::DropCounts& drops) {
     }
   }
   count_ = 0;
+  mixed_ = false;
   drops_ = nullptr;
   if (control_.reader_waits()) writer_.wake_readers();
 }
@@ -88,28 +91,41 @@ void Batch::drop_all(DropCause cause) {
   for (std::uint32_t i = 0; i < count_; ++i) drop_unattributed(records_[i], cause);
 }
 
-// True when the slot of the record before serves this one, too.
-bool Batch::usable(const DirectoryCache::Slot& slot, const StagedRecord& record) {
-  return slot.found.open() && slot.holds(record.kind, record.directory);
-}
-
 // Names are resolved before any directory is locked: resolving may have to open one.
 void Batch::group_records() {
   groups_used_ = 0;
   ++number_;
-  DirectoryCache::Slot* last = nullptr;
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    StagedRecord& record = records_[i];
-    if (last == nullptr || !usable(*last, record)) last = look_up(record);
-    if (last == nullptr) {
-      drop_unattributed(record, DropCause::unknown_directory);
-    } else if (last->found.open()) {
-      add_to_group(*last, i);
-    } else if (last->found.state == Resolution::State::refused) {
-      drop_unattributed(record, last->found.cause);
+  for (std::uint32_t i = 0; i < count_;) {
+    DirectoryCache::Slot* const slot = look_up(records_[i]);
+    if (slot == nullptr) {
+      drop_unattributed(records_[i++], DropCause::unknown_directory);
+    } else if (slot->found.open()) {
+      i = add_run(*slot, i);
+    } else if (slot->found.state == Resolution::State::refused) {
+      drop_unattributed(records_[i++], slot->found.cause);
+    } else {
+      ++i;  // absent: an UNSET where nobody has written. There is nothing to remove, and nothing to open
     }
-    // Absent: an UNSET where nobody has written. There is nothing to remove, and nothing to open.
   }
+}
+
+// Adds record `first` and those directly behind it that go to the same directory; returns the next one.
+std::uint32_t Batch::add_run(DirectoryCache::Slot& slot, std::uint32_t first) {
+  std::uint32_t last = first;
+  for (; last + 1 < count_ && slot.holds(records_[last + 1].kind, records_[last + 1].directory); ++last) {
+    records_[last].next = last + 1;
+  }
+  records_[last].next = kNone;
+  if (slot.batch != number_) {
+    slot.batch = number_;
+    slot.group = groups_used_++;
+    groups_[slot.group] = Group{slot.found, first, last};
+  } else {
+    Group& group = groups_[slot.group];
+    records_[group.last].next = first;
+    group.last = last;
+  }
+  return last + 1;
 }
 
 // The cache's slot for the record's directory, filled; null for a name that none can have.
@@ -126,19 +142,6 @@ DirectoryCache::Slot* Batch::look_up(const StagedRecord& record) {
   DirectoryCache::fill(slot, record.kind, record.directory,
                        registry_.resolve(worker_, record.kind, record.directory, now_, create));
   return &slot;
-}
-
-void Batch::add_to_group(DirectoryCache::Slot& slot, std::uint32_t index) {
-  if (slot.batch != number_) {
-    slot.batch = number_;
-    slot.group = groups_used_++;
-    groups_[slot.group] = Group{slot.found, index, index};
-  } else {
-    Group& group = groups_[slot.group];
-    records_[group.last].next = index;
-    group.last = index;
-  }
-  records_[index].next = kNone;
 }
 
 // Locks the group's directory; see registry.h for why the generation is asked after that.
@@ -173,12 +176,23 @@ void Batch::store_record(StagedRecord& record) {
   }
 }
 
+// What the next directories will touch is fetched while this one is written.
+void Batch::store_groups() {
+  constexpr std::uint32_t kAnnounced = 4;
+  constexpr std::uint32_t kExpected = 2;
+  for (std::uint32_t i = 0; i < groups_used_; ++i) {
+    if (i + kAnnounced < groups_used_) worker_.announce(groups_[i + kAnnounced].found.id);
+    if (i + kExpected < groups_used_) worker_.expect(groups_[i + kExpected].found.id);
+    store_group(groups_[i]);
+  }
+}
+
 void Batch::store_group(Group& group) {
   if (!begin(group)) {
     drop_group(group, group.found.cause);
     return;
   }
-  if (worker_.reaches_far()) {
+  if (worker_.reaches_far(groups_used_ > kFewGroups)) {
     store_far(group);
   } else {
     for (std::uint32_t i = group.first; i != kNone; i = records_[i].next) store_record<false>(records_[i]);

@@ -15,6 +15,7 @@
 #include "ingestd/directory_cache.h"
 #include "ingestd/registry.h"
 #include "ingestd/service_state.h"
+#include "shm/bytes.h"
 #include "shm/writer.h"
 
 namespace mayfly::ingestd {
@@ -61,7 +62,9 @@ class Batch {
         const ControlHandle& control, const shm::Clocks& clocks);
 
   bool empty() const { return count_ == 0; }
-  bool full() const { return count_ == records_.size(); }
+  /// Records of one directory are committed 128 at a time at most, so there is nothing to gain from
+  /// more of them; of many directories, more records mean fewer commits.
+  bool full() const { return count_ >= (mixed_ ? kMostRecords : shm::kMaxBatchRecords); }
   /// Stages one more record: arguments 1 (directory), `key` and, of an append, the one after it. The
   /// batch must not be full. `outcome` may be null.
   void stage(shm::Kind kind, Operation operation, const RespArguments& arguments, std::size_t key,
@@ -71,7 +74,7 @@ class Batch {
       return;
     }
     StagedRecord& record = begin_record(kind, operation, outcome);
-    record.directory = arguments.kept(1);
+    set_directory(record, arguments.kept(1));
     set_key(record, arguments.kept(key));
     if (operation == Operation::append) set_value(record, arguments.kept(key + 1));
   }
@@ -89,6 +92,7 @@ class Batch {
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::uint32_t kMostRecords = 1024;
   struct Group {
     Resolution found;
     std::uint32_t first = kNone;
@@ -104,6 +108,10 @@ class Batch {
     record.value_bytes = 0;
     return record;
   }
+  void set_directory(StagedRecord& record, std::string_view directory) {
+    record.directory = directory;
+    if (&record != records_.data()) mixed_ = mixed_ || !shm::equal_bytes((&record - 1)->directory, directory);
+  }
   static void set_key(StagedRecord& record, std::string_view key) {
     record.key = key.data();
     record.key_bytes = static_cast<std::uint32_t>(key.size());
@@ -118,11 +126,11 @@ class Batch {
   void drop_unattributed(StagedRecord& record, shm::DropCause cause);
   void drop_all(shm::DropCause cause);
   void group_records();
-  static bool usable(const DirectoryCache::Slot& slot, const StagedRecord& record);
   DirectoryCache::Slot* look_up(const StagedRecord& record);
-  void add_to_group(DirectoryCache::Slot& slot, std::uint32_t index);
+  std::uint32_t add_run(DirectoryCache::Slot& slot, std::uint32_t first);
   void store_far(const Group& group);
   bool begin(Group& group);
+  void store_groups();
   void store_group(Group& group);
   std::uint32_t approach(std::uint32_t index);
   template <bool kPrepared>
@@ -145,8 +153,9 @@ class Batch {
   bool memory_shortage_ = false;
   shm::DropCounts* drops_ = nullptr;  // of the connection, during store()
   shm::DropCounts unattributed_{};    // of this store()
-  std::array<StagedRecord, shm::kMaxBatchRecords> records_;
-  std::array<Group, shm::kMaxBatchRecords> groups_;
+  bool mixed_ = false;                // records of more than one directory are staged
+  std::array<StagedRecord, kMostRecords> records_;
+  std::array<Group, kMostRecords> groups_;
 };
 
 }  // namespace mayfly::ingestd

@@ -204,7 +204,7 @@ void Connection::out_of_buffers() {
 }
 
 // Hands over every complete command, stores them, and lets the session reply.
-void Connection::process(std::string_view data) { backlog_ = !feed_session(parser_, *session_, data); }
+void Connection::process(std::string_view data) { backlog_ = !session_->feed(parser_, data); }
 
 void Connection::flush() {
   while (!closed_) {

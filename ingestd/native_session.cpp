@@ -1,6 +1,7 @@
 #include "ingestd/native_session.h"
 
 #include "ingestd/inline_line.h"
+#include "ingestd/session_feed.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -23,7 +24,7 @@ const CommandTable<NativeSession::Command>& NativeSession::table() {
   return kTable;
 }
 
-const NativeSession::Command* NativeSession::find(const RespArguments& arguments) {
+inline const NativeSession::Command* NativeSession::find(const RespArguments& arguments) {
   // No command's name is longer than the prefix, so that prefix and length are all of it.
   const bool same =
       arguments.whole() && arguments.name_prefix() == last_prefix_ && arguments.bytes(0) == last_bytes_;
@@ -38,6 +39,11 @@ const NativeSession::Command* NativeSession::find(const RespArguments& arguments
   return command;
 }
 
+inline void NativeSession::stage(const Command& command, const RespArguments& arguments) {
+  if (context_.batch.full()) end_turn();
+  context_.batch.stage(command.kind, command.operation, arguments, /*key=*/2, nullptr);
+}
+
 void NativeSession::on_command(const RespArguments& arguments) {
   const Command* const command = find(arguments);
   // Records, first of all: nearly everything that comes.
@@ -48,6 +54,10 @@ void NativeSession::on_command(const RespArguments& arguments) {
     return;
   }
   run(command, arguments);
+}
+
+bool NativeSession::feed(RespParser& parser, std::string_view data) {
+  return feed_session(parser, *this, data);
 }
 
 void NativeSession::on_line(std::string_view line) {
@@ -74,11 +84,6 @@ void NativeSession::run(const Command* command, const RespArguments& arguments) 
   } else {
     (this->*command->run)(arguments);
   }
-}
-
-void NativeSession::stage(const Command& command, const RespArguments& arguments) {
-  if (context_.batch.full()) end_turn();
-  context_.batch.stage(command.kind, command.operation, arguments, /*key=*/2, nullptr);
 }
 
 void NativeSession::ping(const RespArguments& arguments) {

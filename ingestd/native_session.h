@@ -15,6 +15,7 @@ class NativeSession final : public Session {
   /// The context must outlive the session.
   explicit NativeSession(SessionContext& context) : context_(context) {}
 
+  bool feed(RespParser& parser, std::string_view data) override;
   void on_command(const RespArguments& arguments) override;
   void on_line(std::string_view line) override;
   void on_long_line() override;

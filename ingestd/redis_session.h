@@ -37,6 +37,7 @@ class RedisSession final : public Session {
   RedisSession(RedisContext& context, std::uint64_t id)
       : context_(context), output_(context.account), queue_(context.account), id_(id) {}
 
+  bool feed(RespParser& parser, std::string_view data) override;
   void on_command(const RespArguments& arguments) override;
   void on_line(std::string_view line) override;
   void on_long_line() override;

@@ -28,6 +28,9 @@ class Session {
  public:
   virtual ~Session() = default;
 
+  /// Takes every complete command in `data` (see RespParser for what precedes it), then ends the
+  /// turn. False when it stopped early because too much waits to be sent: call again later.
+  virtual bool feed(RespParser& parser, std::string_view data) = 0;
   virtual void on_command(const RespArguments& arguments) = 0;
   virtual void on_line(std::string_view line) = 0;
   /// A line too long to be kept was passed over.
@@ -56,10 +59,6 @@ class Session {
   bool closing_ = false;
   bool proven_ = false;
 };
-
-/// Hands every complete command in `data` (see RespParser for what precedes it) to the session, then
-/// ends the turn. False when it stopped early because too much waits to be sent: call again later.
-bool feed_session(RespParser& parser, Session& session, std::string_view data);
 
 /// A client's word made fit for one line of an error reply: printable, and not too long.
 std::string printable(std::string_view text, std::size_t limit = 64);

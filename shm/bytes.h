@@ -22,14 +22,16 @@ inline std::uint32_t load_u32(const char* from) {
 }
 
 /// True when `size` bytes at both places are the same. Reads no byte beyond them.
-inline bool equal_bytes(const char* a, const char* b, std::size_t size) {
+[[gnu::always_inline]] inline bool equal_bytes(const char* a, const char* b, std::size_t size) {
+  if (size > 32) return std::memcmp(a, b, size) == 0;
   if (size >= 8) {
-    if (size > 64) return std::memcmp(a, b, size) == 0;
+    // Both ends, and what is between them; they overlap.
     const std::size_t last = size - 8;
-    for (std::size_t i = 0; i < last; i += 8) {
-      if (load_u64(a + i) != load_u64(b + i)) return false;
+    std::uint64_t differ = (load_u64(a) ^ load_u64(b)) | (load_u64(a + last) ^ load_u64(b + last));
+    if (size > 16) {
+      differ |= (load_u64(a + 8) ^ load_u64(b + 8)) | (load_u64(a + last - 8) ^ load_u64(b + last - 8));
     }
-    return load_u64(a + last) == load_u64(b + last);  // overlaps what was compared before
+    return differ == 0;
   }
   if (size >= 4) return load_u32(a) == load_u32(b) && load_u32(a + size - 4) == load_u32(b + size - 4);
   for (std::size_t i = 0; i < size; ++i) {

@@ -37,6 +37,7 @@ class WorkerState {
   Now now;                           // of the open batch
   std::vector<char> scratch;         // a record of several pages, put together before it is copied in
   std::uint32_t batch_records = 0;   // since the last commit
+  bool far = false;                  // what the batch touches is hardly in the caches
   std::vector<std::uint32_t> stash;  // pages taken from the pool, not used yet
   std::vector<std::uint32_t> freed;  // pages to retire at the commit
 };
@@ -108,6 +109,11 @@ class Directory {
   };
   Turnover turnover;
 
+  // Hints, without the mutex: what a batch will touch of this object, then what that points to. What
+  // is read meanwhile may be changing; it is only used as an address to fetch from.
+  void prefetch() const;
+  void prefetch_places() const;
+
   // At attach, for each page that the slot owns.
   void adopt_page(std::uint32_t page, Word page_word);
 
@@ -159,6 +165,7 @@ class Directory {
   // directory_pages.cpp
   void settle_tail();
   RecordHeader* settle_tail_inline();
+  void fetch_next_victim() const;
   void find_tail();
   void step_tail();
   bool at_end(Ref place) const { return place == now.head; }

@@ -163,6 +163,7 @@ void Directory::evict_total(WorkerState& worker, Key& key, std::uint64_t size, R
     if (tail == nullptr) [[unlikely]]
       corrupt("bytes without a record");
     if (now.tail != own) [[likely]] {
+      if (worker.far) fetch_next_victim();
       kill_inline(worker, now.tail, *tail, EvictCause::total_bytes);
     } else {
       Ref oldest = own;

@@ -60,6 +60,7 @@ MAYFLY_HOT IndexEntry* KeyIndex::probe(Word hash, Match match) const {
   IndexEntry* const table = entries(page_of(hash));
   const std::uint32_t first = first_probe(hash);
   unsigned matches = 0;
+#pragma GCC unroll 4
   for (unsigned i = 0; i < kProbesAtOnce; ++i) {
     matches |= static_cast<unsigned>(match(table[(first + i) & entry_mask_])) << i;
   }

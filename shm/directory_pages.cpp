@@ -205,4 +205,41 @@ void Directory::free_page(WorkerState& worker, std::uint32_t page) {
   pages.fetch_sub(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+constexpr std::size_t kCacheLine = 64;
+
+void prefetch_lines(const void* from, std::size_t bytes) {
+  const char* const begin = static_cast<const char*>(from);
+  for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(begin + at, 1);
+}
+
+}  // namespace
+
+void Directory::prefetch() const {
+  prefetch_lines(this, sizeof *this);
+  __builtin_prefetch(&segment().slot(slot).generation, 1);
+}
+
+/// The index entry of the record behind the tail, which is likely to go next.
+void Directory::fetch_next_victim() const {
+  const char* const next =
+      reinterpret_cast<const char*>(tail_.at) + record_bytes(counted_bytes(*tail_.at), 0);
+  if (next + kRecordHeaderBytes > tail_.end) return;
+  index_.prefetch_entry(load_relaxed(&reinterpret_cast<const RecordHeader*>(next)->tag) & 0xffffffff);
+  __builtin_prefetch(next + record_bytes(counted_bytes(*tail_.at), 0), 1);
+}
+
+void Directory::prefetch_places() const {
+  constexpr std::size_t kRecordAhead = 192;  // of the next record, whose size is not known yet
+  const Ref head = load_relaxed(&now.head);
+  const Ref tail = load_relaxed(&now.tail);
+  const Word next_generation = load_relaxed(&generation) + 1;
+  prefetch_lines(&segment().slot(slot).copies[next_generation & 1], kHotWords * 8);
+  if (const char* const place = segment().address_of(head, kRecordAhead)) prefetch_lines(place, kRecordAhead);
+  __builtin_prefetch(segment().address_of(tail, kRecordHeaderBytes), 1);
+  if (ref_page(head) < segment().geometry().pages)
+    __builtin_prefetch(&segment().page_word(ref_page(head)), 1);
+}
+
 }  // namespace mayfly::shm

@@ -48,7 +48,7 @@ class Segment {
   }
   /// The place's address; null when it lies beyond the pages. A place beyond its own page, which no
   /// writer makes, is not noticed here.
-  char* address_of(Ref ref, std::uint32_t bytes) const {
+  MAYFLY_HOT char* address_of(Ref ref, std::uint32_t bytes) const {
     const std::uint64_t at = (std::uint64_t{ref_page(ref)} << page_shift_) + ref_offset(ref);
     return at + bytes <= pages_bytes_ ? pages_ + at : nullptr;
   }

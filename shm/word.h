@@ -29,12 +29,12 @@ struct StoreSite {
     return {file, line};
   }
 };
-using StoreHook = void (*)(const StoreSite& site);
+using StoreHook = void (*)(const StoreSite& site, const Word* word);
 inline StoreHook g_store_hook = nullptr;
 /// Called before each acquire load: tests let the writer go on in the middle of a read.
 inline void (*g_load_hook)() = nullptr;
-inline void report_store(const StoreSite& site) {
-  if (g_store_hook != nullptr) g_store_hook(site);
+inline void report_store(const StoreSite& site, const Word* word) {
+  if (g_store_hook != nullptr) g_store_hook(site, word);
 }
 #else
 #define MAYFLY_SITE
@@ -53,7 +53,7 @@ inline Word load_relaxed(const Word* word) { return __atomic_load_n(word, __ATOM
 inline void store_release(Word* word, Word value MAYFLY_SITE) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
 #ifdef MAYFLY_STORE_HOOK
-  report_store(site);
+  report_store(site, word);
 #endif
 }
 

@@ -227,7 +227,7 @@ Verdict Worker::append(std::string_view key, std::string_view value) {
 
 std::uint64_t Worker::hash(std::string_view key) const { return state_->current->key_hash(key); }
 
-bool Worker::reaches_far() const { return state_->current->now.keys >= kFarKeys; }
+bool Worker::reaches_far(bool many) { return state_->far = many || state_->current->now.keys >= kFarKeys; }
 
 std::uint64_t Worker::prepare(std::string_view key) const { return state_->current->prepare(key); }
 
@@ -260,6 +260,16 @@ void Worker::commit() {
   state_->engine.pool.give_back(state_->stash);
   state_->current = nullptr;
   directory.mutex.unlock();
+}
+
+void Worker::announce(DirectoryId id) const {
+  const Engine& engine = state_->engine;
+  if (id < engine.slots_used()) engine.directories[id]->prefetch();
+}
+
+void Worker::expect(DirectoryId id) const {
+  const Engine& engine = state_->engine;
+  if (id < engine.slots_used()) engine.directories[id]->prefetch_places();
 }
 
 void Worker::count_unattributed(DropCause cause, std::uint64_t n) {

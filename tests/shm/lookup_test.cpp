@@ -80,7 +80,7 @@ struct AtStores {
 };
 AtStores* g_at_stores = nullptr;
 
-void look_at_store(const StoreSite& site) {
+void look_at_store(const StoreSite& site, const Word*) {
   AtStores& at = *g_at_stores;
   if (at.until_next-- > 0 || !at.failure.empty()) return;
   at.until_next = at.busy->random() % 40;
