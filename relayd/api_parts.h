@@ -12,6 +12,7 @@
 #include "common/request_target.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
+#include "relayd/reading_counts.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
 #include "relayd/tunnel_counts.h"
@@ -34,6 +35,7 @@ struct ApiParts {
   std::function<std::optional<TunnelCounts>()> tunnel;
   /// Of the listeners; may be null.
   std::function<HttpServerCounts()> server;
+  std::function<ReadingCounts()> reading;
 };
 
 /// One request on its way through a handler.

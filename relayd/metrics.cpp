@@ -146,6 +146,19 @@ void put_server(MetricsText& text, const HttpServerCounts& server) {
   text.sample({}, server.refused_requests);
 }
 
+void put_reading(MetricsText& text, const ReadingCounts& reading) {
+  text.counter("mayfly_relay_segment_read_bytes_total", "Bytes copied out of the data segment's pages.");
+  text.sample({}, reading.segment_bytes);
+  text.counter("mayfly_relay_key_scans_total", "Lookups by key for which a directory was scanned.");
+  text.sample({}, reading.key_scans);
+  text.gauge("mayfly_relay_followers", "Who follows a directory, by where they stand.");
+  text.sample({{"state", "live"}}, reading.follow.live);
+  text.sample({{"state", "catching_up"}}, reading.follow.catching_up);
+  text.sample({{"state", "stalled"}}, reading.follow.stalled);
+  text.counter("mayfly_relay_followers_left_total", "How often a follower fell behind the shared read.");
+  text.sample({}, reading.follow.left);
+}
+
 void put_loki(MetricsText& text, const LokiCounts& loki) {
   text.counter("mayfly_loki_queries_total", "Questions to Loki's API, but for tails.");
   text.sample({}, loki.queries.load());
@@ -183,7 +196,7 @@ std::optional<std::string> sample_value(std::string_view value) {
 }
 
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const LokiCounts& loki, const LinkCounts& links) {
+                           const ReadingCounts& reading, const LokiCounts& loki, const LinkCounts& links) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
@@ -206,6 +219,7 @@ std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks
   put_quotas(text, directories);
   if (reader->sees_everything()) {
     put_segment(text, segment);
+    put_reading(text, reading);
     put_loki(text, loki);
   }
   put_status_metrics(text, *reader, directories, age_reference_ns(segment, clocks.boot_ns()));

@@ -84,6 +84,7 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
   LinkCounts links;
   if (call.scope.sees_everything() && parts_.tunnel) links.tunnel = parts_.tunnel();
   if (call.scope.sees_everything() && parts_.server) links.server = parts_.server();
+  const ReadingCounts reading = parts_.reading();
   std::uint64_t status_bytes = 0;
   if (reader) {
     for (const auto& directory : reader->directories()) {
@@ -92,14 +93,14 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text =
-        render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts(), links);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, reading,
+                           *loki_.counts(), links);
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, links, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
-          const ScopedReader* own) { *text = render_metrics(own, clocks, format, *counts, links); },
+      [text, format, reading, links, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
+          const ScopedReader* own) { *text = render_metrics(own, clocks, format, reading, *counts, links); },
       send);
 }
 

@@ -2,8 +2,7 @@
 // freeing inside the batch would take pages that the committed state still shows.
 #include <algorithm>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 namespace {
