@@ -126,7 +126,12 @@ Status check_directory(const std::string& path, bool backing_too) {
 Status make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) {
     if (errno == EEXIST) return {};
-    return os_error(Errc::io, "creating " + path, errno);
+    const int code = errno;
+    Error error = os_error(Errc::io, "creating " + path, code);
+    if (code == ENOENT || code == EACCES || code == EROFS || code == EPERM) {
+      error = {Errc::untrusted, error.text + "; name a directory of yours on a tmpfs with --runtime-dir"};
+    }
+    return error;
   }
   if (::chmod(path.c_str(), mode) != 0) return os_error(Errc::io, "setting the mode of " + path, errno);
   return {};

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/log_output.h"
+#include "common/memory_limit.h"
 #include "common/runtime_dir.h"
 #include "common/units.h"
 #include "ingestd/server.h"
@@ -16,13 +17,13 @@ namespace mayfly::ingestd {
 namespace {
 
 constexpr std::uint64_t kDefaultMemory = 256ull << 20;
-constexpr std::uint64_t kMinMemory = 1ull << 20;
 constexpr std::uint64_t kMaxMemory = 1ull << 40;
 constexpr std::uint32_t kDefaultWorkersAtMost = 4;
 constexpr std::uint64_t kSpareFiles = 64;  // segments, loops, listeners, log output
 
 constexpr ConfigKey kKeys[] = {
     {"runtime_dir", "text", "see Runtime directory", "where segments and sockets live"},
+    {"peer_dir", "path", "the same", "relayd's runtime directory, where that is another"},
     {"memory", "size", "256MiB or half of what is free", "size of the data segment, 1MiB to 1TiB"},
     {"workers", "integer", "as many as processors, at most 4", "threads that take records in, 1 to 15"},
     {"ingest", "address", "127.0.0.1:4717", "native listener; `none`: no such listener"},
@@ -47,8 +48,8 @@ constexpr ConfigTable kTable{"ingestd", kKeys};
 // A value as it was given, and where, so that errors can say so.
 struct Given {
   std::string config;
-  std::string runtime_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group, log_level,
-      lock_memory;
+  std::string runtime_dir, peer_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group,
+      log_level, lock_memory;
 };
 
 shm::Result<unsigned> parse_mode(const std::string& text) {
@@ -67,6 +68,7 @@ shm::Status read_config(const std::string& path, Options& options) {
   std::string mode;
   std::string lock;
   map.text("runtime_dir", options.runtime_dir);
+  map.text("peer_dir", options.peer_dir);
   map.size("memory", options.memory);
   map.integer("workers", workers, 1, kMaxIngestWorkers);
   map.text("ingest", options.ingest);
@@ -118,6 +120,7 @@ shm::Status read_flags(const Given& given, Options& options) {
     if (!from.empty()) to = from;
   };
   take(given.runtime_dir, options.runtime_dir);
+  take(given.peer_dir, options.peer_dir);
   take(given.ingest, options.ingest);
   take(given.redis, options.redis);
   take(given.ingest_unix, options.ingest_unix);
@@ -154,6 +157,7 @@ shm::Status read_flags(const Given& given, Options& options) {
 void add_flags(CLI::App& app, Given& given) {
   app.add_option("--config", given.config, "YAML file; flags win over it");
   app.add_option("--runtime-dir", given.runtime_dir, "where segments and sockets live");
+  app.add_option("--peer-dir", given.peer_dir, "relayd's runtime directory, where that is another");
   app.add_option("--memory", given.memory, "size of a new data segment, such as 256MiB");
   app.add_option("--workers", given.workers, "threads that take records in");
   app.add_option("--ingest", given.ingest, "native listener, HOST:PORT or none");
@@ -204,9 +208,9 @@ std::uint64_t default_memory(const std::string& directory, const std::string& se
   }
   struct statvfs space = {};
   if (::statvfs(directory.c_str(), &space) != 0) return kDefaultMemory;
-  const std::uint64_t free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-  if (free_bytes == 0) return kDefaultMemory;  // ramfs does not know
-  return std::min(kDefaultMemory, free_bytes / 2);
+  std::uint64_t free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  if (free_bytes == 0) free_bytes = UINT64_MAX;  // ramfs does not know
+  return std::min(kDefaultMemory, std::min(free_bytes, memory_limit().value_or(UINT64_MAX)) / 2);
 }
 
 std::uint64_t connection_limit(std::uint64_t wanted, std::uint64_t file_limit) {

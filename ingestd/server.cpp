@@ -6,16 +6,13 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ingestd/uv_handle.h"
+
 namespace mayfly::ingestd {
 namespace {
 
 constexpr std::uint64_t kTickMs = 1000;
 constexpr std::uint64_t kMoreMs = 5;
-
-template <class Handle>
-uv_handle_t* as_handle(Handle* handle) {
-  return reinterpret_cast<uv_handle_t*>(handle);
-}
 
 }  // namespace
 

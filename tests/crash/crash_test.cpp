@@ -1,0 +1,44 @@
+// kill -9 at every store: after each store to the segment, the memory is what a killed writer would
+// have left. It must read as what was committed last, before recovery and after it, also when
+// recovery itself is killed; and the recovered segment must be whole and go on as the model does.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "tests/crash/enumerator.h"
+
+namespace mayfly::shm::test {
+namespace {
+
+constexpr std::uint64_t kPoints = 60'000;
+constexpr int kStepsPerSeed = 400;
+
+TEST(Crash, KilledAtEveryStoreTheSegmentReadsAsOneCommit) {
+  CrashTable table;
+  CrashCounts counts;
+  std::uint64_t seed = 1;
+  // On until the table has no empty cell, within reason.
+  for (; table.points() < kPoints || (!table.missing().empty() && table.points() < 3 * kPoints); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    try {
+      Enumerator enumerator(scene_of(seed), table, counts);
+      for (int i = 0; i < kStepsPerSeed; ++i) enumerator.step();
+    } catch (const Finding& finding) {
+      FAIL() << finding.what();
+    } catch (const CorruptSegment& corrupt) {
+      FAIL() << corrupt.what;
+    }
+  }
+  const auto cells = table.cells();
+  std::printf(
+      "crash points %llu in %zu cells (median %llu), with something to roll back %llu, killed again %llu, "
+      "continued %llu, seeds to %llu\n",
+      static_cast<unsigned long long>(table.points()), cells.size(),
+      static_cast<unsigned long long>(cells[cells.size() / 2]),
+      static_cast<unsigned long long>(counts.pending), static_cast<unsigned long long>(counts.second_kills),
+      static_cast<unsigned long long>(counts.continuations), static_cast<unsigned long long>(seed));
+  for (const Situation& cell : table.missing()) ADD_FAILURE() << "never killed in: " << cell.text();
+}
+
+}  // namespace
+}  // namespace mayfly::shm::test
