@@ -20,6 +20,11 @@ constexpr std::uint64_t kLastReplyMs = 30000;
 constexpr std::size_t kOwnStepBytes = 64 << 10;
 constexpr std::size_t kOwnReadBytes = 256 << 10;
 
+// Nothing is wrong with the connection: the kernel wants it tried again.
+bool may_pass(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
+}
+
 }  // namespace
 
 Connection::Connection(ConnectionOwner& owner, BufferAccount& account, int fd,
@@ -108,7 +113,7 @@ long Connection::receive_some(char* to, std::size_t room) {
     const ssize_t got = ::recv(fd_, to, room, MSG_DONTWAIT);
     if (got > 0) return got;
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+    if (got < 0 && may_pass(errno)) return 0;
     input_ended_ = true;
     if (got < 0) output_dead_ = true;
     return 0;
@@ -246,7 +251,7 @@ void Connection::flush() {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) {
       session_->output_sent(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    } else if (may_pass(errno)) {
       return;
     } else if (errno != EINTR) {
       output_dead_ = true;  // what it sent is read to the end all the same

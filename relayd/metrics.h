@@ -28,7 +28,8 @@ std::string_view metrics_content_type(MetricsFormat format);
 /// `reader` null: what can be said without a segment. A narrowed reader gets
 /// what belongs to directories alone. Any thread that owns the reader.
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const ReadingCounts& reading, const LokiCounts& loki, const LinkCounts& links = {});
+                           const ReadingCounts& reading, const LokiCounts& loki,
+                           const LinkCounts& links = {});
 
 /// A status value as a sample: finite decimal numbers only, in one spelling.
 std::optional<std::string> sample_value(std::string_view value);

@@ -29,8 +29,10 @@ PeerSource source_from(const std::string& from) {
   const int client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in own{};
   own.sin_family = AF_INET;
-  if (!v6) inet_pton(AF_INET, from.c_str(), &own.sin_addr);
-  if (!v6) EXPECT_EQ(bind(client, reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+  if (!v6) {
+    inet_pton(AF_INET, from.c_str(), &own.sin_addr);
+    EXPECT_EQ(bind(client, reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+  }
   PeerSource found;
   if (bind(listener, to, length) == 0 && listen(listener, 1) == 0 &&
       getsockname(listener, to, &length) == 0 && connect(client, to, length) == 0) {
