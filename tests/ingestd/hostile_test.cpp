@@ -234,10 +234,10 @@ TEST_F(HostileTest, BigArguments_OutsideOfRecordsAreSkipped) {
   EXPECT_EQ(counts["key_too_long"], 1u);
   Client other = redis();
   EXPECT_EQ(other.ask(resp({"ECHO", big})), "-ERR argument too long\r\n");
-  EXPECT_EQ(other.ask(resp({"HSET", "web", "k", big})), "-QUOTA value_too_long: 1 of 1 dropped\r\n");
+  EXPECT_EQ(other.ask(resp({"HSET", "web", "k", big})), "-QUOTA value_too_long 1 of 1 dropped\r\n");
   EXPECT_EQ(other.ask(resp({"MULTI"})), "+OK\r\n");
   EXPECT_EQ(other.ask(resp({"HSET", "web", "k", big})), "+QUEUED\r\n");
-  EXPECT_EQ(other.ask(resp({"EXEC"})), "*1\r\n-QUOTA value_too_long: 1 of 1 dropped\r\n");
+  EXPECT_EQ(other.ask(resp({"EXEC"})), "*1\r\n-QUOTA value_too_long 1 of 1 dropped\r\n");
 }
 
 TEST_F(HostileTest, SlowFirstCommand_IsClosedAndAProvenConnectionNever) {
