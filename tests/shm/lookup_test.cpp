@@ -59,7 +59,7 @@ class Busy {
   Quotas quotas;
   // Often so small that pages are reused at once.
   Rig rig{RigOptions{
-      .bytes = (64 + 32 * (random() % 4)) << 10, .undo_pairs = 2048, .quarantine = 1, .worker_areas = 1}};
+      .bytes = (128 + 32 * (random() % 4)) << 10, .undo_pairs = 2048, .quarantine = 1}};
   DirectoryId id = 0;
   std::uint64_t number = 0;
 };
