@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/http_message.h"
+#include "common/http_server.h"
 #include "common/request_target.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
@@ -32,6 +33,8 @@ struct ApiParts {
   std::function<const shm::Rules*()> rules;
   /// Nothing: there is no tunnel.
   std::function<std::optional<TunnelCounts>()> tunnel;
+  /// Of the listeners; may be null.
+  std::function<HttpServerCounts()> server;
   std::function<ReadingCounts()> reading;
 };
 

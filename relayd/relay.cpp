@@ -61,6 +61,7 @@ struct Relay::Parts {
                [this](bool waiting) { control->set_waiting(waiting); }),
         api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
              [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; },
+             [this] { return server.counts(); },
              [this] {
                return ReadingCounts{counts->segment_bytes.load(), counts->key_scans.load(), follow.counts()};
              }}),
@@ -82,6 +83,8 @@ struct Relay::Parts {
   static HttpServerOptions server_options(const RelayConfig& config) {
     HttpServerOptions options;
     options.hosts = config.hosts;
+    options.max_connections = config.max_connections;
+    options.max_connections_per_source = config.max_connections_per_source;
     return options;
   }
 
