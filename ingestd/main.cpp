@@ -142,7 +142,10 @@ int serve(const Options& options) {
                  listener.protocol == Protocol::native ? "native" : "redis");
   }
 
-  auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT}, [&server](int) { server.request_stop(); });
+  auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT, SIGHUP}, [&server](int number) {
+    // No file of its own: quotas come from relayd.
+    if (number != SIGHUP) server.request_stop();
+  });
   if (!trap) return fail(trap.error());
   if (shm::Status started = server.start(); !started) return fail(started.error());
   const bool alone = !options.peer_dir.empty();
