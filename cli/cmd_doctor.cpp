@@ -13,6 +13,8 @@
 #include "cli/health.h"
 #include "cli/output.h"
 #include "cli/source.h"
+#include "common/host_files.h"
+#include "common/memory_lock.h"
 #include "common/runtime_dir.h"
 #include "common/units.h"
 #include "supervisor/lock.h"
@@ -88,14 +90,12 @@ Check check_open_files() {
                    " (ulimit -Hn, LimitNOFILE=)"};
 }
 
+// The daemons' buffers; what keeps segments off a disk is the check above.
 Check check_locked_memory() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_MEMLOCK, &limit);
-  const std::string detail = limit.rlim_max == RLIM_INFINITY
-                                 ? "unlimited"
-                                 : "up to " + format_size_rounded(limit.rlim_max) + " may be locked";
-  // Segments are not locked: the swap check above is what keeps them off a disk.
-  return {"locked-memory", true, detail + " (not needed)"};
+  const std::string obstacle = memory_lock_obstacle();
+  if (obstacle.empty()) return {"locked-memory", true, "daemons started like this lock their buffers"};
+  if (!swap_active()) return {"locked-memory", true, "not needed: no swap area is in use"};
+  return {"locked-memory", false, "swap is in use, so buffers of the daemons may reach a disk: " + obstacle};
 }
 
 Check check_space(const std::string& directory) {
@@ -106,7 +106,7 @@ Check check_space(const std::string& directory) {
   const std::uint64_t free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;
   const std::uint64_t total = static_cast<std::uint64_t>(fs.f_blocks) * fs.f_frsize;
   struct stat segment {};
-  const bool has_segment = ::stat(RuntimePaths(directory).data.c_str(), &segment) == 0;
+  const bool has_segment = ::stat(find_data_segment(directory).c_str(), &segment) == 0;
   const std::string detail =
       format_size_rounded(free) + " of " + format_size_rounded(total) + " free at " + place;
   if (has_segment || free >= kEnoughBytes) return {"space", true, detail};
@@ -115,7 +115,16 @@ Check check_space(const std::string& directory) {
       detail + "; make it larger (mount -o remount,size=…; docker run --shm-size=1g), or name another place"};
 }
 
+const char* starting_command(bool parts) {
+  return parts ? "systemctl start mayfly-ingest mayfly-relay" : "mayfly up";
+}
+
+const char* log_output_of(bool parts) {
+  return parts ? "`journalctl -u mayfly-ingest -u mayfly-relay`" : "the log output of `mayfly up`";
+}
+
 Check check_directory(const std::string& directory) {
+  if (has_parts(directory)) return {"runtime-directory", true, directory + ", a part for each daemon"};
   const auto checked = check_runtime_dir(directory);
   if (checked) return {"runtime-directory", true, directory};
   if (checked.error().code == shm::Errc::not_found) {
@@ -132,15 +141,17 @@ bool runs(const ordered_json& info, const std::string& program) {
 }
 
 Check check_daemons(const std::string& directory) {
-  const auto info = read_runtime_info(directory);
-  if (!info) return {"daemons", false, "nothing is up in " + directory + "; run `mayfly up`"};
+  const auto info = find_runtime_info(directory);
+  const bool parts = has_parts(directory);
+  if (!info)
+    return {"daemons", false, "nothing is up in " + directory + "; run `" + starting_command(parts) + "`"};
   if (!info.value().contains("pids")) return {"daemons", false, "mayfly.json names no processes"};
   std::string away;
   for (const char* program : {"supervisor", "ingestd", "relayd"}) {
+    if (parts && std::string_view(program) == "supervisor") continue;  // that is systemd
     if (!runs(info.value(), program)) away += std::string(away.empty() ? "" : ", ") + program;
   }
-  if (!away.empty())
-    return {"daemons", false, "not running: " + away + "; see the log output of `mayfly up`"};
+  if (!away.empty()) return {"daemons", false, "not running: " + away + "; see " + log_output_of(parts)};
   return {"daemons", true, "running, " + info.value()["pids"].dump()};
 }
 
@@ -149,7 +160,9 @@ Check check_segment(const Globals& globals) {
   if (!reader) return {"segment", false, reader.error().text};
   const auto info = reader.value().info();
   if (!writer_alive(info))
-    return {"segment", false, "its writer gives no sign of life; see the log output of ingestd"};
+    return {"segment", false,
+            "its writer gives no sign of life; see " +
+                std::string(log_output_of(has_parts(globals.runtime_directory())))};
   if (!info.serving)
     return {"segment", false, "no quotas in force; see that the hub is up and knows this host"};
   return {"segment", true, "written and within quotas (version " + info.applied_version + ")"};

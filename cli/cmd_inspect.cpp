@@ -8,8 +8,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/segment_json.h"
+#include "common/host_files.h"
 #include "common/json_view.h"
-#include "common/runtime_dir.h"
 #include "shm/clock.h"
 #include "shm/control.h"
 #include "shm/reader.h"
@@ -40,7 +40,7 @@ Result<std::string> find_file(const Globals& globals, const std::string& given) 
   if (::stat(given.c_str(), &st) != 0) return shm::os_error(Errc::not_found, given, errno);
   if (!S_ISDIR(st.st_mode)) return given;
   std::error_code ignored;
-  for (const std::string& candidate : {RuntimePaths(given).data, given + "/data"}) {
+  for (const std::string& candidate : {find_data_segment(given), given + "/data"}) {
     if (std::filesystem::exists(candidate, ignored)) return candidate;
   }
   return Error{Errc::not_found, "no data segment in " + given};

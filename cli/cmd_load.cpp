@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/load_run.h"
 #include "cli/output.h"
-#include "common/runtime_dir.h"
+#include "common/host_files.h"
 #include "common/units.h"
 #include "shm/reader.h"
 
@@ -30,7 +30,7 @@ struct Server {
 // Where the written records can be watched; nothing to watch where they go elsewhere.
 Server find_server(const Globals& globals) {
   Server server;
-  const auto info = read_runtime_info(globals.runtime_directory());
+  const auto info = find_runtime_info(globals.runtime_directory());
   if (std::getenv("MAYFLY_ADDR") == nullptr || !globals.segment.empty())
     server.segment = globals.segment_path();
   if (info && info.value().contains("pids")) server.ingestd = info.value()["pids"].value("ingestd", 0);

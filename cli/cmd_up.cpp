@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "common/log_output.h"
+#include "common/runtime_dir.h"
 #include "common/units.h"
 #include "supervisor/options.h"
 
@@ -102,7 +103,7 @@ void add_up(CLI::App& app, const Globals& globals, Outcome& outcome) {
   add_milliseconds(command, "--serving-wait-ms", options->serving_wait);
   command->callback([&globals, &outcome, options] {
     init_log_output("mayfly");
-    options->runtime_dir = globals.runtime_directory();
+    options->runtime_dir = choose_runtime_dir(globals.runtime_dir);
     options->json = globals.json;
     outcome.exit_code = supervisor::run_up(*options);
   });
@@ -114,7 +115,7 @@ void add_down(CLI::App& app, const Globals& globals, Outcome& outcome) {
   command->add_flag("--purge", options->purge, "remove the data and the runtime directory too");
   command->callback([&globals, &outcome, options] {
     init_log_output("mayfly");
-    options->runtime_dir = globals.runtime_directory();
+    options->runtime_dir = choose_runtime_dir(globals.runtime_dir);
     options->json = globals.json;
     outcome.exit_code = supervisor::run_down(*options);
   });

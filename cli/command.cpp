@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "common/daemon.h"
-#include "common/runtime_dir.h"
+#include "common/host_files.h"
 
 namespace mayfly::cli {
 
@@ -29,8 +29,9 @@ bool is_known_option(std::string_view argument) {
 }
 
 void add_globals(CLI::App& app, Globals& globals) {
-  app.add_option("--runtime-dir", globals.runtime_dir,
-                 "where a host's segments and sockets are [$RUNTIME_DIRECTORY, /dev/shm/mayfly-<uid>]");
+  app.add_option(
+      "--runtime-dir", globals.runtime_dir,
+      "where a host's segments and sockets are [$RUNTIME_DIRECTORY, /dev/shm/mayfly-<uid>, /run/mayfly]");
   app.add_option("--segment", globals.segment, "read this segment file");
   app.add_option("--url", globals.url, "read through a relayd or a hub");
   app.add_flag("--json", globals.json, "one JSON object a line");
@@ -47,10 +48,10 @@ void add_commands(CLI::App& app, const Globals& globals, Outcome& outcome) {
 
 }  // namespace
 
-std::string Globals::runtime_directory() const { return choose_runtime_dir(runtime_dir); }
+std::string Globals::runtime_directory() const { return find_runtime_dir(runtime_dir); }
 
 std::string Globals::segment_path() const {
-  return segment.empty() ? RuntimePaths(runtime_directory()).data : segment;
+  return segment.empty() ? find_data_segment(runtime_directory()) : segment;
 }
 
 int complain(const std::string& text, int exit_code) {

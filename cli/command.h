@@ -21,6 +21,7 @@ struct Globals {
   bool json = false;
   bool raw = false;
 
+  /// Where to look for what is up.
   std::string runtime_directory() const;
   /// The data segment that reading commands attach to.
   std::string segment_path() const;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cli/segment_json.h"
-#include "common/runtime_dir.h"
+#include "common/host_files.h"
 #include "common/units.h"
 #include "shm/clock.h"
 
@@ -51,7 +51,7 @@ ordered_json local_health(const Globals& globals, const shm::Reader& reader) {
   json["bytes"] = info.bytes;
   json["pages"] = {{"total", info.pages_total}, {"free", info.pages_free}};
   json["connections"] = connections(info);
-  const auto up = read_runtime_info(globals.runtime_directory());
+  const auto up = find_runtime_info(globals.runtime_directory());
   if (globals.segment.empty() && up) {
     for (const char* field :
          {"ingest", "ingest_unix", "redis", "relay", "hub", "server", "off_disk", "pids"}) {

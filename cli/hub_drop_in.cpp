@@ -8,8 +8,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
+
+#include "common/program_path.h"
 
 namespace mayfly::cli {
 namespace {
@@ -79,11 +79,15 @@ Status make_directory(const std::string& path, const struct stat& owner) {
   return {};
 }
 
+/// A secret is closed to others; and to a group too, unless the hub's file itself is for that group alone
+/// (as where a package has its hub run as a user of its own).
+mode_t secret_mode(const struct stat& hub_file) {
+  return (hub_file.st_mode & S_IRWXO) == 0 ? 0600 | (hub_file.st_mode & S_IRGRP) : 0600;
+}
+
 /// Starts hubd with its standard error going to `to`.
 Result<pid_t> start_check(const std::vector<std::string>& arguments, int to) {
-  std::error_code none;
-  const auto own = std::filesystem::read_symlink("/proc/self/exe", none).parent_path();
-  std::vector<std::string> words = {(own / "hubd").string()};
+  std::vector<std::string> words = {program_path("hubd")};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -97,6 +101,8 @@ Result<pid_t> start_check(const std::vector<std::string>& arguments, int to) {
   pid_t pid = -1;
   const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  if (failed == ENOENT)
+    return Error{Errc::not_found, "no " + words[0] + ": is the package mayfly-hub installed?"};
   if (failed != 0) return os_error(Errc::io, "starting " + words[0], failed);
   return pid;
 }
@@ -142,7 +148,8 @@ Result<AddedDropIn> add_drop_in(const std::string& file, const DropIn& drop_in) 
   if (Status made = make_directory(directory, owner); !made.ok()) return made.error();
   // The hub reads no names that begin with a dot.
   TemporaryFile fresh(directory + "/." + drop_in.name + ".XXXXXX");
-  if (Status written = fresh.write(drop_in.content, drop_in.secret ? 0600 : 0644); !written.ok())
+  if (Status written = fresh.write(drop_in.content, drop_in.secret ? secret_mode(owner) : 0644);
+      !written.ok())
     return written.error();
   if (Status given = fresh.belongs_to(owner); !given.ok()) return given.error();
   AddedDropIn added{path, ""};

@@ -1,5 +1,12 @@
 #include "cli/source.h"
 
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
 #include "cli/http_get.h"
 #include "common/json_view.h"
 #include "common/text.h"
@@ -11,11 +18,27 @@ using shm::Errc;
 using shm::Error;
 using shm::Result;
 
+namespace {
+
+// Closed to us: it may be open to a group that we are not in.
+std::string who_may_read(const std::string& path) {
+  struct stat directory {};
+  if (::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) return "it is not ours";
+  const struct group* group = ::getgrgid(directory.st_gid);  // NOLINT(concurrency-mt-unsafe): one thread
+  const std::string name = group != nullptr ? group->gr_name : std::to_string(directory.st_gid);
+  return "members of the group " + name + " may read it (`adduser YOU " + name + "`, then log in again)";
+}
+
+}  // namespace
+
 Result<shm::Reader> open_segment(const Globals& globals) {
   const std::string path = globals.segment_path();
   auto reader = shm::Reader::open(path);
   if (!reader && reader.error().code == Errc::not_found) {
     return Error{Errc::not_found, "no segment at " + path + " (see `mayfly up`)"};
+  }
+  if (!reader && ::access(path.c_str(), R_OK) != 0 && errno == EACCES) {
+    return Error{reader.error().code, reader.error().text + "; " + who_may_read(path)};
   }
   return reader;
 }

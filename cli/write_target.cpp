@@ -9,7 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "common/runtime_dir.h"
+#include "common/host_files.h"
 
 namespace mayfly::cli {
 
@@ -74,7 +74,7 @@ Result<std::vector<WriteTarget>> find_targets(const Globals& globals) {
     return targets ? targets : targets.error().in("MAYFLY_ADDR");
   }
   const std::string directory = globals.runtime_directory();
-  const auto info = read_runtime_info(directory);
+  const auto info = find_runtime_info(directory);
   if (!info) {
     if (info.error().code != Errc::not_found) return info.error();
     return Error{Errc::not_found, "nothing is up in " + directory + " (see `mayfly up`)"};

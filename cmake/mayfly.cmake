@@ -1,8 +1,11 @@
-# What every target here shares: warnings as errors, sanitizers, the include root.
+# What every target here shares: warnings (as errors, but in a distribution's build), sanitizers, the include root.
 add_library(mayfly_options INTERFACE)
 target_include_directories(mayfly_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(mayfly_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-  -Wno-sign-conversion -Werror -fno-omit-frame-pointer)
+  -Wno-sign-conversion -fno-omit-frame-pointer)
+if(MAYFLY_WERROR)
+  target_compile_options(mayfly_options INTERFACE -Werror)
+endif()
 target_compile_definitions(mayfly_options INTERFACE MAYFLY_VERSION="${PROJECT_VERSION}" _FILE_OFFSET_BITS=64)
 if(MAYFLY_SANITIZE)
   # g++ 12 warns of array bounds in code that the sanitizers' own checks made opaque to it.
@@ -21,6 +24,12 @@ function(mayfly_optimize)
   foreach(name ${ARGN})
     target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
   endforeach()
+endfunction()
+
+# One translation unit for each of these libraries, in every build: what every record goes through is
+# spread over their files, and is to be inlined across them.
+function(mayfly_as_one_unit)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
 # mayfly_library(NAME SOURCES ... DEPS ...): a static library of one folder.

@@ -14,7 +14,10 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
+
+#include "common/last_words.h"
 
 namespace mayfly {
 namespace {
@@ -24,6 +27,8 @@ using shm::Error;
 
 constexpr int kFirstHandedFd = 3;
 constexpr std::uint64_t kMaxHandedFds = 1024;
+constexpr int kReadyRetries = 5;
+constexpr std::chrono::milliseconds kReadyPause{20};
 
 // The value of an environment variable, which is removed: it was meant for this process alone.
 std::optional<std::string> take_env(const char* name) {
@@ -58,6 +63,16 @@ std::vector<std::string> split_names(const std::string& text) {
   }
 }
 
+// Should a core come to be in spite of all (the kernel gives a process no say in some settings), then
+// without any memory. Before we are not dumpable: the file is root's then. Where it cannot be written,
+// the other two stand alone.
+void empty_core_filter() {
+  const int fd = ::open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)!::write(fd, "0", 1);
+  ::close(fd);
+}
+
 bool make_private_nonblocking(int fd) {
   const int fd_flags = ::fcntl(fd, F_GETFD);
   const int status_flags = ::fcntl(fd, F_GETFL);
@@ -81,6 +96,8 @@ std::string notify_address(const std::string& socket) {
 }  // namespace
 
 shm::Status harden_process() {
+  install_last_words();
+  empty_core_filter();
   struct rlimit none = {0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return shm::os_error(Errc::io, "setting RLIMIT_CORE", errno);
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
@@ -160,7 +177,6 @@ Notifier Notifier::from_environment() {
   if (!socket) return notifier;
   notifier.address_ = notify_address(*socket);
   if (notifier.address_.empty()) return notifier;
-  notifier.fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const auto micros = usec ? parse_number(*usec) : std::nullopt;
   if (micros && *micros > 0 && (!pid || is_this_process(pid))) {
     const auto half = static_cast<std::int64_t>(std::min<std::uint64_t>(*micros / 2000, 3'600'000));
@@ -172,31 +188,42 @@ Notifier Notifier::from_environment() {
 Notifier::Notifier(Notifier&& other) noexcept { *this = std::move(other); }
 
 Notifier& Notifier::operator=(Notifier&& other) noexcept {
-  std::swap(fd_, other.fd_);
   std::swap(address_, other.address_);
   std::swap(watchdog_, other.watchdog_);
+  owes_ready_ = other.owes_ready_.exchange(owes_ready_);
   return *this;
 }
 
-Notifier::~Notifier() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 bool Notifier::send(std::string_view message) const {
-  if (fd_ < 0) return false;
-  const auto sent =
-      ::sendto(fd_, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
-               reinterpret_cast<const sockaddr*>(address_.data()), static_cast<socklen_t>(address_.size()));
+  if (address_.empty()) return false;
+  // One a message: where descriptors or memory ran out once, the next message finds them again.
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  ssize_t sent = 0;
+  do {
+    sent =
+        ::sendto(fd, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+                 reinterpret_cast<const sockaddr*>(address_.data()), static_cast<socklen_t>(address_.size()));
+  } while (sent < 0 && errno == EINTR);
+  ::close(fd);
   return sent == static_cast<ssize_t>(message.size());
 }
 
 void Notifier::ready(std::string_view status) const {
   std::string message = "READY=1\n";
   if (!status.empty()) message.append("STATUS=").append(status).append("\n");
-  send(message);
+  bool told = send(message);
+  for (int i = 0; enabled() && !told && i < kReadyRetries; ++i) {
+    std::this_thread::sleep_for(kReadyPause);
+    told = send(message);
+  }
+  owes_ready_ = !told;
 }
 
-void Notifier::watchdog() const { send("WATCHDOG=1\n"); }
+void Notifier::watchdog() const {
+  if (owes_ready_) owes_ready_ = !send("READY=1\n");
+  send("WATCHDOG=1\n");
+}
 void Notifier::stopping() const { send("STOPPING=1\n"); }
 
 // Handles live until the loop has closed them, which may be after the trap is gone: each keeps the

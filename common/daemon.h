@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -19,7 +20,8 @@
 namespace mayfly {
 
 /// Stored data must not reach a disk by a core dump, and a vanished peer must not end the program:
-/// PR_SET_DUMPABLE 0, RLIMIT_CORE 0, SIGPIPE ignored. Call at the start of main. Errors: io.
+/// PR_SET_DUMPABLE 0, RLIMIT_CORE 0, an empty coredump_filter, SIGPIPE ignored; and what cannot go on ends
+/// with a message (common/last_words.h). Call at the start of main. Errors: io.
 shm::Status harden_process();
 
 /// Raises RLIMIT_NOFILE's soft limit to its hard one and returns what is in force then.
@@ -53,17 +55,17 @@ class HandedSockets {
 };
 
 /// Sends READY=1, WATCHDOG=1 and so on to $NOTIFY_SOCKET (a path, or an abstract socket: `@name`).
-/// Without NOTIFY_SOCKET every call does nothing. Never blocks: a full socket loses the message.
-/// Thread-safe after construction.
+/// Without NOTIFY_SOCKET every call does nothing. A full socket loses the message, but READY=1 is tried a
+/// few times (for a tenth of a second in all), and once more with each WATCHDOG=1. Thread-safe after
+/// construction.
 class Notifier {
  public:
   /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and removes them from the environment.
   static Notifier from_environment();
   Notifier(Notifier&& other) noexcept;
   Notifier& operator=(Notifier&& other) noexcept;
-  ~Notifier();
 
-  bool enabled() const { return fd_ >= 0; }
+  bool enabled() const { return !address_.empty(); }
   /// Half of WATCHDOG_USEC: how often watchdog() is due. Absent where nobody asked for it.
   std::optional<std::chrono::milliseconds> watchdog_interval() const { return watchdog_; }
 
@@ -76,8 +78,8 @@ class Notifier {
 
  private:
   Notifier() = default;
-  int fd_ = -1;
-  std::string address_;  // a whole sockaddr_un, as bytes
+  std::string address_;  // a whole sockaddr_un, as bytes; empty: nobody asked
+  mutable std::atomic<bool> owes_ready_{false};
   std::optional<std::chrono::milliseconds> watchdog_;
 };
 

@@ -17,18 +17,91 @@ std::string shown(char c) {
   return std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
 }
 
+constexpr std::uint64_t kCrLf = 0x0a0d;
+
+// The start of a bulk string, `$<1 to 3 digits>CRLF`, as the eight bytes it begins with.
+struct BulkHead {
+  std::uint64_t bytes;   // of the head itself; 0: none of that form
+  std::uint64_t length;  // of the string
+};
+
+// Written out for the usual one to three digits, since branches that always go the same way cost
+// less than a loop.
+[[gnu::always_inline]] inline BulkHead read_bulk_head(std::uint64_t word) {
+  const auto byte = [word](int i) { return (word >> (8 * i)) & 0xff; };
+  const auto crlf_at = [word](int i) { return ((word >> (8 * i)) & 0xffff) == kCrLf; };
+  std::uint64_t length = byte(1) - '0';
+  if (byte(0) != '$' || length > 9) return {0, 0};
+  if (crlf_at(2)) return {4, length};
+  const std::uint64_t second = byte(2) - '0';
+  if (second > 9) return {0, 0};
+  length = length * 10 + second;
+  if (crlf_at(3)) return {5, length};
+  const std::uint64_t third = byte(3) - '0';
+  if (third > 9) return {0, 0};
+  length = length * 10 + third;
+  if (crlf_at(4)) return {6, length};
+  return {0, 0};  // longer ones are read step by step: there the copy costs more than the length
+}
+
+[[gnu::always_inline]] inline bool is_crlf(const char* at) {
+  std::uint16_t pair;
+  std::memcpy(&pair, at, sizeof pair);
+  return pair == kCrLf;
+}
+
+// The first eight bytes of `text`, which lies in a buffer that ends at `end`.
+[[gnu::always_inline]] inline std::uint64_t load_prefix(std::string_view text, const char* end) {
+  std::uint64_t prefix = 0;
+  if (end - text.data() >= 8) [[likely]] {
+    std::memcpy(&prefix, text.data(), 8);
+    if (text.size() < 8) prefix &= (std::uint64_t{1} << (8 * text.size())) - 1;
+  } else {
+    std::memcpy(&prefix, text.data(), text.size());  // shorter than what is left
+  }
+  return prefix;
+}
+
 }  // namespace
 
-RespEvent RespParser::next(std::string_view data) {
-  if (done_) {
-    done_ = false;
-    arguments_.clear();
-  }
+RespEvent RespParser::next_step(std::string_view data) {
   while (true) {
     bool again = false;
     const RespEvent event = step(data, again);
     if (!again) return event;
   }
+}
+
+// A command that lies in the buffer as a whole, of the usual form: no step of the machine below is
+// remembered between its bytes. False, and nothing has changed, when it is any other, or wrong.
+bool RespParser::take_whole_command(std::string_view data) {
+  const char* const begin = data.data();
+  const char* const end = begin + data.size();
+  const char* at = begin + position_;
+  if (end - at < 4 || at[0] != '*' || !is_crlf(at + 2)) return false;
+  const std::size_t count = static_cast<unsigned char>(at[1]) - std::size_t{'0'};
+  if (count - 1 >= whole_arguments_) return false;
+  const std::uint64_t too_long = whole_bytes_;
+  at += 4;
+  RespArgument* out = whole_.data();
+  for (RespArgument* const last = out + count; out != last; ++out) {
+    if (end - at < 8) return false;
+    std::uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    const BulkHead head = read_bulk_head(word);
+    if (head.bytes == 0 || head.length >= too_long) return false;
+    at += head.bytes;
+    out->offset = static_cast<std::uint32_t>(at - begin);
+    out->length = static_cast<std::uint32_t>(head.length);
+    at += head.length;
+    if (end - at < 2 || !is_crlf(at)) return false;
+    at += 2;
+  }
+  name_prefix_ = load_prefix({begin + whole_[0].offset, whole_[0].length}, end);
+  position_ = static_cast<std::size_t>(at - begin);
+  whole_count_ = expected_ = count;
+  done_ = true;
+  return true;
 }
 
 // One step. Sets `again` where there is nothing to report yet.
@@ -215,10 +288,7 @@ RespEvent RespParser::fail(std::string text) {
 
 std::size_t RespParser::compact(char* data, std::size_t size) {
   std::size_t kept = 0;
-  if (done_) {
-    done_ = false;
-    arguments_.clear();
-  }
+  if (done_) forget_command();
   for (RespArgument& argument : arguments_) {
     if (argument.offset == RespArgument::kSkipped) continue;
     if (argument.offset != kept) std::memmove(data + kept, data + argument.offset, argument.length);

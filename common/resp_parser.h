@@ -13,6 +13,8 @@
 // thread-safe; one parser per connection.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -50,6 +52,9 @@ struct RespArgument {
 class RespArguments {
  public:
   RespArguments(const char* data, std::span<const RespArgument> items) : data_(data), items_(items) {}
+  /// Of a command that was taken whole: none is skipped, and the name's first bytes are known.
+  RespArguments(const char* data, std::span<const RespArgument> items, std::uint64_t name_prefix)
+      : data_(data), items_(items), whole_(true), name_prefix_(name_prefix) {}
   std::size_t size() const { return items_.size(); }
   /// A skipped argument reads as empty.
   std::string_view operator[](std::size_t index) const {
@@ -59,22 +64,42 @@ class RespArguments {
   }
   bool skipped(std::size_t index) const { return items_[index].offset == RespArgument::kSkipped; }
   std::uint64_t bytes(std::size_t index) const { return items_[index].length; }
+  /// True when no argument can be skipped: kept() may be used.
+  bool whole() const { return whole_; }
+  /// operator[] without a look at whether the argument was skipped.
+  std::string_view kept(std::size_t index) const {
+    return {data_ + items_[index].offset, items_[index].length};
+  }
+  /// When whole(): the first eight bytes of argument 0 as a little-endian number, zeros behind its end.
+  std::uint64_t name_prefix() const { return name_prefix_; }
 
  private:
   const char* data_;
   std::span<const RespArgument> items_;
+  bool whole_ = false;
+  std::uint64_t name_prefix_ = 0;
 };
 
 class RespParser {
  public:
-  explicit RespParser(const RespLimits& limits = {}) : limits_(limits) {}
+  explicit RespParser(const RespLimits& limits = {})
+      : limits_(limits),
+        whole_arguments_(std::min(limits.max_arguments, kWholeArguments)),
+        whole_bytes_(std::min<std::uint64_t>(limits.big_argument_bytes, limits.max_bulk_bytes)) {}
 
   /// Reads on. `data` begins where compact() last said, and has only grown since. After array and
   /// line the views are valid as long as the buffer is; the next call begins the next command.
-  RespEvent next(std::string_view data);
+  RespEvent next(std::string_view data) {
+    if (done_) forget_command();
+    if (phase_ == Phase::start && take_whole_command(data)) return RespEvent::array;
+    return next_step(data);
+  }
 
   /// Arguments so far: after array all of them, after big_argument those before the big one.
-  RespArguments arguments(std::string_view data) const { return {data.data(), arguments_}; }
+  RespArguments arguments(std::string_view data) const {
+    if (whole_count_ > 0) return {data.data(), {whole_.data(), whole_count_}, name_prefix_};
+    return {data.data(), arguments_};
+  }
   /// How many the array said it has.
   std::size_t expected_arguments() const { return expected_; }
   /// The line that was announced last, without its end.
@@ -114,6 +139,13 @@ class RespParser {
     failed
   };
 
+  bool take_whole_command(std::string_view data);
+  RespEvent next_step(std::string_view data);
+  void forget_command() {
+    done_ = false;
+    whole_count_ = 0;
+    arguments_.clear();
+  }
   RespEvent step(std::string_view data, bool& again);
   RespEvent begin_command(std::string_view data, bool& again);
   RespEvent read_line(std::string_view data);
@@ -129,7 +161,12 @@ class RespParser {
   Number read_number(std::string_view data, std::int64_t& value);
   RespEvent fail(std::string text);
 
+  // Commands of so many arguments are tried in one go first: nearly all there are.
+  static constexpr std::size_t kWholeArguments = 8;
+
   RespLimits limits_;
+  std::size_t whole_arguments_;
+  std::uint64_t whole_bytes_;  // of an argument, less than so many
   Phase phase_ = Phase::start;
   bool done_ = false;         // the last event handed out a command
   std::size_t position_ = 0;  // in the buffer: the first byte not looked at, or the bulk's first
@@ -140,6 +177,9 @@ class RespParser {
   std::size_t line_begin_ = 0;
   std::size_t line_length_ = 0;
   std::vector<RespArgument> arguments_;
+  std::array<RespArgument, kWholeArguments> whole_;  // of a command taken in one go
+  std::size_t whole_count_ = 0;                      // 0: the last command was not
+  std::uint64_t name_prefix_ = 0;                    // of that command
   std::string error_;
 };
 

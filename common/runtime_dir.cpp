@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -125,7 +126,12 @@ Status check_directory(const std::string& path, bool backing_too) {
 Status make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) {
     if (errno == EEXIST) return {};
-    return os_error(Errc::io, "creating " + path, errno);
+    const int code = errno;
+    Error error = os_error(Errc::io, "creating " + path, code);
+    if (code == ENOENT || code == EACCES || code == EROFS || code == EPERM) {
+      error = {Errc::untrusted, error.text + "; name a directory of yours on a tmpfs with --runtime-dir"};
+    }
+    return error;
   }
   if (::chmod(path.c_str(), mode) != 0) return os_error(Errc::io, "setting the mode of " + path, errno);
   return {};
@@ -185,6 +191,16 @@ bool swap_active() {
 bool is_off_disk(const std::string& path) {
   const auto backing = backing_of(path);
   return backing.ok() && backing.value().memory_backed && (!backing.value().swappable || !swap_active());
+}
+
+Status check_off_disk(const std::string& path, bool allow_swap) {
+  if (is_off_disk(path)) return {};
+  const std::string why = "swap is in use, and may take what lies in " + path +
+                          ": put it on a tmpfs mounted with noswap (Linux 6.4 or later) or on ramfs, or run "
+                          "`swapoff -a`";
+  if (!allow_swap) return Error{Errc::invalid, why + "; `allow_swap: true` starts all the same"};
+  spdlog::warn("{}", why);
+  return {};
 }
 
 Status prepare_runtime_dir(const std::string& directory) {

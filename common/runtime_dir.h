@@ -48,6 +48,10 @@ bool swap_active();
 /// True when nothing that is kept under `path` can reach a disk.
 bool is_off_disk(const std::string& path);
 
+/// Whether what is kept under `path` may reach a disk, and what to change: ok where it cannot; where it can,
+/// a warning in the log output if `allow_swap`, else an error. Errors: invalid.
+shm::Status check_off_disk(const std::string& path, bool allow_swap);
+
 /// Creates the directory (0755) and its segments/ (0750) where they are missing, then checks them.
 /// Errors: not_memory_backed, untrusted, invalid (a path too long for its sockets), io.
 shm::Status prepare_runtime_dir(const std::string& directory);

@@ -127,6 +127,7 @@ Status Hub::apply(HubConfig config) {
 
 void Hub::spread() {
   for (const std::string& warning : config_->warnings) spdlog::warn("{}", warning);
+  warn_of_listen();
   metrics_.servers = config_->servers.size();
   quotas_.set_book(std::make_shared<const QuotaBook>(*config_));
   links_.set_config(*config_);
@@ -134,6 +135,17 @@ void Hub::spread() {
   scraper_.set_config(config_);
   login_.set_config(config_);  // ends sessions, which the gate then looks at
   gate_.set_config(config_);
+}
+
+/// Who hands sockets over says with them where to listen; a file that says otherwise is not followed.
+void Hub::warn_of_listen() const {
+  if (options_.handed.empty() || config_->listen_place.empty()) return;
+  const std::vector<ListenAddress> ours = sockets_->addresses();
+  if (std::find(ours.begin(), ours.end(), config_->listen) != ours.end()) return;
+  spdlog::warn(
+      "{}`listen` is not followed: the sockets were handed over, and are {} (under systemd, "
+      "`systemctl edit mayfly-hub.socket` says where)",
+      config_->listen_place, sockets_->text());
 }
 
 void Hub::look_at_certificate() {

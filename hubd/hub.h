@@ -66,6 +66,7 @@ class Hub {
   shm::Status apply(HubConfig config);
   /// Tells the parts of the new configuration.
   void spread();
+  void warn_of_listen() const;
   /// Where it listens, or would, with `config` in force.
   std::vector<ListenAddress> addresses_for(const HubConfig& config) const;
   shm::Status serve(const HubConfig& config, const ListeningSockets& sockets, const ServedTls& tls);

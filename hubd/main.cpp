@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/loop_timer.h"
+#include "common/memory_lock.h"
 #include "hubd/hub.h"
 
 namespace {
@@ -35,6 +37,7 @@ struct Flags {
   std::string listen;
   std::vector<std::string> servers;
   std::string log_level = "info";
+  std::string lock_memory = "auto";
   bool check = false;
   std::vector<std::string> drop_ins;
 };
@@ -61,6 +64,7 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
       ->type_name("FILE")
       ->needs(check)
       ->allow_extra_args(false);
+  app.add_option("--lock-memory", flags.lock_memory, "keep buffers out of swap: auto, off, require");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error, critical, off");
   try {
     app.parse(argc, argv);
@@ -121,11 +125,16 @@ int serve(uv_loop_t* loop, HubOptions options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   Flags flags;
   if (const std::optional<int> code = parse_flags(argc, argv, flags)) return *code;
   if (!mayfly::init_log_output("hubd", flags.log_level)) return fail(kWrongUse, "--log-level: no such level");
   if (const Status hardened = mayfly::harden_process(); !hardened.ok())
     return fail(kFailed, hardened.error().text);
+  const Result<mayfly::MemoryLock> lock = mayfly::parse_memory_lock(flags.lock_memory);
+  if (!lock.ok()) return fail(kWrongUse, lock.error().in("--lock-memory").text);
+  if (const Status locked = mayfly::lock_memory(lock.value()); !locked.ok())
+    return fail(kFailed, locked.error().text);
   mayfly::raise_file_limit();
   HubOptions options;
   if (const Status read = read_options(flags, options); !read.ok()) return fail(kWrongUse, read.error().text);

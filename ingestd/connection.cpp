@@ -204,39 +204,7 @@ void Connection::out_of_buffers() {
 }
 
 // Hands over every complete command, stores them, and lets the session reply.
-void Connection::process(std::string_view data) {
-  backlog_ = false;
-  while (!session_->closing()) {
-    if (session_->output_full()) {
-      backlog_ = true;
-      break;
-    }
-    const RespEvent event = parser_.next(data);
-    if (event == RespEvent::need_more) break;
-    switch (event) {
-      case RespEvent::array:
-        session_->on_command(parser_.arguments(data));
-        break;
-      case RespEvent::line:
-        session_->on_line(parser_.line(data));
-        break;
-      case RespEvent::long_line:
-        session_->on_long_line();
-        break;
-      case RespEvent::big_argument:
-        on_big_argument(data);
-        break;
-      default:
-        session_->on_protocol_error(parser_.error());
-        break;
-    }
-  }
-  session_->end_turn();
-}
-
-void Connection::on_big_argument(std::string_view data) {
-  if (!session_->keep_argument(parser_.arguments(data), parser_.big_bytes())) parser_.skip_argument();
-}
+void Connection::process(std::string_view data) { backlog_ = !session_->feed(parser_, data); }
 
 void Connection::flush() {
   while (!closed_) {

@@ -82,7 +82,6 @@ class Connection {
   long receive_some(char* to, std::size_t room);
   bool needs_own_buffer() const;
   void process(std::string_view data);
-  void on_big_argument(std::string_view data);
   void process_kept();
   void work_off_backlog();
   void keep_shared(char* data, std::size_t size);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ingestd/registry.h"
+#include "shm/bytes.h"
 #include "shm/quotas.h"
 
 namespace mayfly::ingestd {
@@ -24,7 +25,7 @@ class DirectoryCache {
     char name[shm::kMaxNameBytes];
 
     bool holds(shm::Kind wanted, std::string_view text) const {
-      return kind == wanted && name_bytes == text.size() && std::memcmp(name, text.data(), text.size()) == 0;
+      return kind == wanted && shm::equal_bytes({name, name_bytes}, text);
     }
   };
 

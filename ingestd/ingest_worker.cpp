@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "ingestd/native_session.h"
+#include "ingestd/uv_handle.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -33,11 +34,6 @@ void set_tcp_options(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof(idle_seconds));
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof(interval_seconds));
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-}
-
-template <class Handle>
-uv_handle_t* as_handle(Handle* handle) {
-  return reinterpret_cast<uv_handle_t*>(handle);
 }
 
 shm::Error uv_failure(const char* what, int code) {

@@ -1,18 +1,17 @@
 #include "ingestd/listener.h"
 
-#include <arpa/inet.h>
 #include <grp.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <memory>
+
+#include "common/socket_address.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -88,25 +87,6 @@ shm::Status give_to_group(const std::string& path, const std::string& group) {
 
 }  // namespace
 
-std::string local_address(int fd) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof(storage);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "?";
-  char host[INET6_ADDRSTRLEN] = "";
-  if (storage.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
-    ::inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host));
-    return std::string(host) + ":" + std::to_string(ntohs(v4.sin_port));
-  }
-  if (storage.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-    ::inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
-    return "[" + std::string(host) + "]:" + std::to_string(ntohs(v6.sin6_port));
-  }
-  const auto& local = reinterpret_cast<const sockaddr_un&>(storage);
-  return length > offsetof(sockaddr_un, sun_path) ? std::string(local.sun_path) : "unix";
-}
-
 Listeners::~Listeners() {
   for (const Listener& listener : listeners_) {
     ::close(listener.fd);
@@ -125,7 +105,7 @@ bool Listeners::take(HandedSockets& handed, const std::string& name, Protocol pr
     Listener listener;
     listener.fd = fd;
     listener.protocol = protocol;
-    listener.address = local_address(fd);
+    listener.address = socket_address(fd);
     listener.tcp = listener.address.find('/') == std::string::npos && listener.address != "unix";
     listeners_.push_back(std::move(listener));
   }
@@ -150,7 +130,7 @@ shm::Status Listeners::bind_tcp(const std::string& address, Protocol protocol) {
   }
   Listener listener;
   listener.protocol = protocol;
-  listener.address = local_address(fd.get());
+  listener.address = socket_address(fd.get());
   listener.fd = fd.release();
   listeners_.push_back(std::move(listener));
   return {};

@@ -48,7 +48,4 @@ class Listeners {
   std::vector<Listener> listeners_;
 };
 
-/// "host:port" or "[v6]:port" of a socket's own address, or its path.
-std::string local_address(int fd);
-
 }  // namespace mayfly::ingestd

@@ -4,10 +4,15 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
+#include "common/memory_limit.h"
 #include "common/runtime_dir.h"
+#include "common/units.h"
+#include "ingestd/info_file.h"
 #include "ingestd/options.h"
 #include "ingestd/server.h"
 
@@ -67,7 +72,7 @@ void tell_report(const shm::OpenReport& report, const ServerOptions& wanted) {
 ServerOptions server_options(const Options& options, const RuntimePaths& paths) {
   ServerOptions wanted;
   wanted.segment_path = paths.data;
-  wanted.control_path = paths.control;
+  wanted.control_path = RuntimePaths(options.peer_dir.empty() ? paths.directory : options.peer_dir).control;
   wanted.segment_bytes = options.memory != 0 ? options.memory : default_memory(paths.directory, paths.data);
   wanted.workers = options.workers;
   wanted.limits = options.limits;
@@ -75,19 +80,50 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
   return wanted;
 }
 
+// Whether a new segment can be had. It is charged to us page by page when it is made: better a
+// message now than the kernel's kill.
+shm::Status check_room(const ServerOptions& wanted) {
+  if (std::filesystem::exists(wanted.segment_path)) return {};
+  if (wanted.segment_bytes < kMinMemory) {
+    return shm::Error{shm::Errc::no_space,
+                      "next to nothing is free for " + wanted.segment_path +
+                          "; enlarge the file system (mount -o remount,size=1G; docker run "
+                          "--shm-size=1g), or name another with --runtime-dir"};
+  }
+  const auto limit = memory_limit();
+  if (!limit || wanted.segment_bytes < *limit) return {};
+  return shm::Error{shm::Errc::invalid,
+                    "a segment of " + format_size_rounded(wanted.segment_bytes) +
+                        " does not fit into this service's memory limit of " + format_size_rounded(*limit) +
+                        "; raise the limit (MemoryMax=, docker run --memory), or lower `memory`"};
+}
+
+// What fills the place may be an unusable segment that was kept.
+shm::Error hint_at_aside(shm::Error error, const std::string& segment_path) {
+  const std::string aside = segment_path + ".aside";
+  if (error.code == shm::Errc::no_space && std::filesystem::exists(aside)) {
+    error.text += "; " + aside + " is an unusable segment kept from before: remove it if nobody needs it";
+  }
+  return error;
+}
+
 int serve(const Options& options) {
   if (shm::Status hardened = harden_process(); !hardened) return fail(hardened.error());
+  if (shm::Status locked = lock_memory(options.lock_memory); !locked) return fail(locked.error());
   const Notifier notifier = Notifier::from_environment();
   auto handed = HandedSockets::from_environment();
   if (!handed) return fail(handed.error());
   if (shm::Status ready = prepare_runtime_dir(options.runtime_dir); !ready) return fail(ready.error());
   const RuntimePaths paths(options.runtime_dir);
+  if (shm::Status safe = check_off_disk(options.runtime_dir, options.allow_swap); !safe)
+    return fail(safe.error());
 
   // The segment first: whoever holds it is the one ingestd here, and may have sockets.
   const ServerOptions wanted = server_options(options, paths);
+  if (shm::Status room = check_room(wanted); !room) return fail(room.error());
   Listeners listeners;
   auto opened = Server::open(wanted, listeners, &notifier);
-  if (!opened) return fail(opened.error());
+  if (!opened) return fail(hint_at_aside(opened.error(), wanted.segment_path));
   Server& server = *opened.value();
   tell_report(server.report(), wanted);
   if (shm::Status bound = bind_missing(options, paths, handed.value(), listeners); !bound)
@@ -101,7 +137,10 @@ int serve(const Options& options) {
   auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT}, [&server](int) { server.request_stop(); });
   if (!trap) return fail(trap.error());
   if (shm::Status started = server.start(); !started) return fail(started.error());
+  const bool alone = !options.peer_dir.empty();
+  if (alone) write_info_file(paths, listeners, true);
   server.run();
+  if (alone) write_info_file(paths, listeners, false);
   spdlog::info("ended as asked");
   return kEnded;
 }
@@ -120,6 +159,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace mayfly::ingestd
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   try {
     return mayfly::ingestd::run(argc, argv);
   } catch (const std::exception& error) {

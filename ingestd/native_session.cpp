@@ -1,6 +1,7 @@
 #include "ingestd/native_session.h"
 
 #include "ingestd/inline_line.h"
+#include "ingestd/session_feed.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -12,18 +13,52 @@ constexpr std::size_t kMaxPingBytes = 1024;
 
 const CommandTable<NativeSession::Command>& NativeSession::table() {
   static constexpr Command kCommands[] = {
-      {"STATUS", 4, 4, &NativeSession::status, shm::Kind::status},
-      {"LOG", 4, 4, &NativeSession::log, shm::Kind::log},
-      {"UNSET", 3, 3, &NativeSession::unset, shm::Kind::status},
-      {"PING", 1, 2, &NativeSession::ping, shm::Kind::none},
-      {"DROPPED", 1, 1, &NativeSession::dropped, shm::Kind::none},
-      {"QUIT", 1, 1, &NativeSession::quit, shm::Kind::none},
+      {"STATUS", 4, 4, nullptr, shm::Kind::status, Operation::append},
+      {"LOG", 4, 4, nullptr, shm::Kind::log, Operation::append},
+      {"UNSET", 3, 3, nullptr, shm::Kind::status, Operation::unset},
+      {"PING", 1, 2, &NativeSession::ping, shm::Kind::none, {}},
+      {"DROPPED", 1, 1, &NativeSession::dropped, shm::Kind::none, {}},
+      {"QUIT", 1, 1, &NativeSession::quit, shm::Kind::none, {}},
   };
-  static const CommandTable<Command> commands(kCommands);
-  return commands;
+  static constexpr CommandTable<Command> kTable(kCommands);
+  return kTable;
 }
 
-void NativeSession::on_command(const RespArguments& arguments) { run(table().find(arguments[0]), arguments); }
+inline const NativeSession::Command* NativeSession::find(const RespArguments& arguments) {
+  // No command's name is longer than the prefix, so that prefix and length are all of it.
+  const bool same =
+      arguments.whole() && arguments.name_prefix() == last_prefix_ && arguments.bytes(0) == last_bytes_;
+  if (same) [[likely]]
+    return last_command_;
+  const Command* const command = table().find(arguments[0]);
+  if (command != nullptr && arguments.whole()) {
+    last_prefix_ = arguments.name_prefix();
+    last_bytes_ = arguments.bytes(0);
+    last_command_ = command;
+  }
+  return command;
+}
+
+inline void NativeSession::stage(const Command& command, const RespArguments& arguments) {
+  if (context_.batch.full()) end_turn();
+  context_.batch.stage(command.kind, command.operation, arguments, /*key=*/2, nullptr);
+}
+
+void NativeSession::on_command(const RespArguments& arguments) {
+  const Command* const command = find(arguments);
+  // Records, first of all: nearly everything that comes.
+  if (command != nullptr && command->kind != shm::Kind::none && arguments.size() == command->min_arguments)
+      [[likely]] {
+    proven_ = true;
+    stage(*command, arguments);
+    return;
+  }
+  run(command, arguments);
+}
+
+bool NativeSession::feed(RespParser& parser, std::string_view data) {
+  return feed_session(parser, *this, data);
+}
 
 void NativeSession::on_line(std::string_view line) {
   if (looks_like_http(line)) {
@@ -44,34 +79,11 @@ void NativeSession::run(const Command* command, const RespArguments& arguments) 
     bad_command("ERR unknown command '" + printable(name.substr(0, name.find(' '))) + "'");
   } else if (arguments.size() < command->min_arguments || arguments.size() > command->max_arguments) {
     bad_command("ERR wrong number of arguments for '" + std::string(command->name) + "'");
+  } else if (command->kind != shm::Kind::none) {
+    stage(*command, arguments);
   } else {
     (this->*command->run)(arguments);
   }
-}
-
-void NativeSession::stage(shm::Kind kind, Operation operation, const RespArguments& arguments) {
-  if (context_.batch.full()) end_turn();
-  StagedRecord& record = context_.batch.stage();
-  record.operation = operation;
-  record.kind = kind;
-  record.directory = arguments[1];
-  record.key = arguments[2];
-  record.key_bytes = arguments.bytes(2);
-  record.skipped = arguments.skipped(2);
-  if (operation == Operation::unset) return;
-  record.value = arguments[3];
-  record.value_bytes = arguments.bytes(3);
-  record.skipped = record.skipped || arguments.skipped(3);
-}
-
-void NativeSession::status(const RespArguments& arguments) {
-  stage(shm::Kind::status, Operation::append, arguments);
-}
-void NativeSession::log(const RespArguments& arguments) {
-  stage(shm::Kind::log, Operation::append, arguments);
-}
-void NativeSession::unset(const RespArguments& arguments) {
-  stage(shm::Kind::status, Operation::unset, arguments);
 }
 
 void NativeSession::ping(const RespArguments& arguments) {

@@ -15,6 +15,7 @@ class NativeSession final : public Session {
   /// The context must outlive the session.
   explicit NativeSession(SessionContext& context) : context_(context) {}
 
+  bool feed(RespParser& parser, std::string_view data) override;
   void on_command(const RespArguments& arguments) override;
   void on_line(std::string_view line) override;
   void on_long_line() override;
@@ -31,22 +32,26 @@ class NativeSession final : public Session {
     std::string_view name;
     std::size_t min_arguments;  // the name counted
     std::size_t max_arguments;
-    void (NativeSession::*run)(const RespArguments& arguments);
-    shm::Kind kind;  // of a record; none: not a record
+    void (NativeSession::*run)(const RespArguments& arguments);  // of what is no record
+    shm::Kind kind;                                              // of a record; none: not a record
+    Operation operation;
   };
   static const CommandTable<Command>& table();
 
   void run(const Command* command, const RespArguments& arguments);
-  void status(const RespArguments& arguments);
-  void log(const RespArguments& arguments);
-  void unset(const RespArguments& arguments);
   void ping(const RespArguments& arguments);
   void dropped(const RespArguments& arguments);
   void quit(const RespArguments& arguments);
-  void stage(shm::Kind kind, Operation operation, const RespArguments& arguments);
+  void stage(const Command& command, const RespArguments& arguments);
   void bad_command(const std::string& text);
 
+  const Command* find(const RespArguments& arguments);
+
   SessionContext& context_;
+  // The command before, by its name's first bytes: clients send the same one again and again.
+  std::uint64_t last_prefix_ = 0;
+  std::uint64_t last_bytes_ = 0;
+  const Command* last_command_ = nullptr;
   NativeOutput output_;
   shm::DropCounts drops_{};
 };

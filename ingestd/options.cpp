@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/log_output.h"
+#include "common/memory_limit.h"
 #include "common/runtime_dir.h"
 #include "common/units.h"
 #include "ingestd/server.h"
@@ -16,13 +17,13 @@ namespace mayfly::ingestd {
 namespace {
 
 constexpr std::uint64_t kDefaultMemory = 256ull << 20;
-constexpr std::uint64_t kMinMemory = 1ull << 20;
 constexpr std::uint64_t kMaxMemory = 1ull << 40;
 constexpr std::uint32_t kDefaultWorkersAtMost = 4;
 constexpr std::uint64_t kSpareFiles = 64;  // segments, loops, listeners, log output
 
 constexpr ConfigKey kKeys[] = {
     {"runtime_dir", "text", "see Runtime directory", "where segments and sockets live"},
+    {"peer_dir", "path", "the same", "relayd's runtime directory, where that is another"},
     {"memory", "size", "256MiB or half of what is free", "size of the data segment, 1MiB to 1TiB"},
     {"workers", "integer", "as many as processors, at most 4", "threads that take records in, 1 to 15"},
     {"ingest", "address", "127.0.0.1:4717", "native listener; `none`: no such listener"},
@@ -37,6 +38,9 @@ constexpr ConfigKey kKeys[] = {
     {"read_buffer", "size", "128KiB",
      "what is read from one connection before its neighbours have their turn"},
     {"first_command_timeout", "age", "5m", "a connection without one complete command by then is closed"},
+    {"lock_memory", "auto, off, require", "auto",
+     "keeps buffers out of swap: `auto` where that is allowed without a limit; `require`: or does not start"},
+    {"allow_swap", "flag", "true", "`false`: does not start where swap could take the segment"},
     {"log_level", "text", "info", "trace, debug, info, warning, error, critical, or off"},
 };
 constexpr ConfigTable kTable{"ingestd", kKeys};
@@ -44,7 +48,8 @@ constexpr ConfigTable kTable{"ingestd", kKeys};
 // A value as it was given, and where, so that errors can say so.
 struct Given {
   std::string config;
-  std::string runtime_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group, log_level;
+  std::string runtime_dir, peer_dir, memory, workers, ingest, redis, ingest_unix, unix_mode, unix_group,
+      log_level, lock_memory;
 };
 
 shm::Result<unsigned> parse_mode(const std::string& text) {
@@ -61,7 +66,9 @@ shm::Status read_config(const std::string& path, Options& options) {
   std::uint64_t workers = options.workers;
   auto timeout = static_cast<std::uint64_t>(options.limits.first_command_timeout.count());
   std::string mode;
+  std::string lock;
   map.text("runtime_dir", options.runtime_dir);
+  map.text("peer_dir", options.peer_dir);
   map.size("memory", options.memory);
   map.integer("workers", workers, 1, kMaxIngestWorkers);
   map.text("ingest", options.ingest);
@@ -73,11 +80,18 @@ shm::Status read_config(const std::string& path, Options& options) {
   map.size("max_buffered", options.limits.max_buffered_bytes);
   map.size("read_buffer", options.limits.read_bytes);
   map.age("first_command_timeout", timeout);
+  map.text("lock_memory", lock);
+  map.flag("allow_swap", options.allow_swap);
   map.text("log_level", options.log_level);
   if (!mode.empty()) {
     const auto parsed = parse_mode(mode);
     if (parsed) options.unix_mode = parsed.value();
     if (!parsed) map.fail(map.place("unix_mode"), parsed.error().text);
+  }
+  if (!lock.empty()) {
+    const auto parsed = parse_memory_lock(lock);
+    if (parsed) options.lock_memory = parsed.value();
+    if (!parsed) map.fail(map.place("lock_memory"), parsed.error().text);
   }
   const auto between = [&map](const char* key, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
     if (map.has(key) && (value < low || value > high)) {
@@ -106,6 +120,7 @@ shm::Status read_flags(const Given& given, Options& options) {
     if (!from.empty()) to = from;
   };
   take(given.runtime_dir, options.runtime_dir);
+  take(given.peer_dir, options.peer_dir);
   take(given.ingest, options.ingest);
   take(given.redis, options.redis);
   take(given.ingest_unix, options.ingest_unix);
@@ -130,6 +145,11 @@ shm::Status read_flags(const Given& given, Options& options) {
     if (!mode) return wrong("--unix-mode", mode.error().text);
     options.unix_mode = mode.value();
   }
+  if (!given.lock_memory.empty()) {
+    const auto lock = parse_memory_lock(given.lock_memory);
+    if (!lock) return wrong("--lock-memory", lock.error().text);
+    options.lock_memory = lock.value();
+  }
   if (!valid_log_level(options.log_level)) return wrong("--log-level", "unknown level: " + options.log_level);
   return {};
 }
@@ -137,6 +157,7 @@ shm::Status read_flags(const Given& given, Options& options) {
 void add_flags(CLI::App& app, Given& given) {
   app.add_option("--config", given.config, "YAML file; flags win over it");
   app.add_option("--runtime-dir", given.runtime_dir, "where segments and sockets live");
+  app.add_option("--peer-dir", given.peer_dir, "relayd's runtime directory, where that is another");
   app.add_option("--memory", given.memory, "size of a new data segment, such as 256MiB");
   app.add_option("--workers", given.workers, "threads that take records in");
   app.add_option("--ingest", given.ingest, "native listener, HOST:PORT or none");
@@ -144,6 +165,7 @@ void add_flags(CLI::App& app, Given& given) {
   app.add_option("--ingest-unix", given.ingest_unix, "native listener, PATH or none");
   app.add_option("--unix-mode", given.unix_mode, "mode of the unix socket, octal");
   app.add_option("--unix-group", given.unix_group, "group of the unix socket");
+  app.add_option("--lock-memory", given.lock_memory, "keep buffers out of swap: auto, off, require");
   app.add_option("--log-level", given.log_level, "trace, debug, info, warning, error, critical, off");
   app.set_version_flag("--version", "ingestd " MAYFLY_VERSION);
 }
@@ -186,9 +208,9 @@ std::uint64_t default_memory(const std::string& directory, const std::string& se
   }
   struct statvfs space = {};
   if (::statvfs(directory.c_str(), &space) != 0) return kDefaultMemory;
-  const std::uint64_t free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-  if (free_bytes == 0) return kDefaultMemory;  // ramfs does not know
-  return std::min(kDefaultMemory, free_bytes / 2);
+  std::uint64_t free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  if (free_bytes == 0) free_bytes = UINT64_MAX;  // ramfs does not know
+  return std::min(kDefaultMemory, std::min(free_bytes, memory_limit().value_or(UINT64_MAX)) / 2);
 }
 
 std::uint64_t connection_limit(std::uint64_t wanted, std::uint64_t file_limit) {

@@ -71,26 +71,11 @@ StagedReply& RedisSession::stage_reply(StagedReply::Form form) {
   return reply;
 }
 
-StagedRecord& RedisSession::stage_record(StagedReply& reply, shm::Kind kind, Operation operation) {
+void RedisSession::stage_record(StagedReply& reply, shm::Kind kind, Operation operation,
+                                const RespArguments& arguments, std::size_t key) {
   Batch& batch = context_.session.batch;
   if (batch.full()) batch.store(drops_);  // the replies wait: this command's is not complete yet
-  StagedRecord& record = batch.stage();
-  record.operation = operation;
-  record.kind = kind;
-  record.outcome = &reply.outcome;
-  return record;
-}
-
-// Stages the record whose key is argument `key`, and whose value is the one behind it.
-void RedisSession::stage_pair(StagedReply& reply, shm::Kind kind, const RespArguments& arguments,
-                              std::size_t key) {
-  StagedRecord& record = stage_record(reply, kind, Operation::append);
-  record.directory = arguments[1];
-  record.key = arguments[key];
-  record.key_bytes = arguments.bytes(key);
-  record.value = arguments[key + 1];
-  record.value_bytes = arguments.bytes(key + 1);
-  record.skipped = arguments.skipped(key) || arguments.skipped(key + 1);
+  batch.stage(kind, operation, arguments, key, &reply.outcome);
 }
 
 void RedisSession::hset(const RespArguments& arguments) {
@@ -100,18 +85,13 @@ void RedisSession::hset(const RespArguments& arguments) {
   }
   StagedReply& reply = stage_reply(StagedReply::Form::stored);
   for (std::size_t key = 2; key < arguments.size(); key += 2)
-    stage_pair(reply, shm::Kind::status, arguments, key);
+    stage_record(reply, shm::Kind::status, Operation::append, arguments, key);
 }
 
 void RedisSession::hdel(const RespArguments& arguments) {
   StagedReply& reply = stage_reply(StagedReply::Form::removed);
-  for (std::size_t key = 2; key < arguments.size(); ++key) {
-    StagedRecord& record = stage_record(reply, shm::Kind::status, Operation::unset);
-    record.directory = arguments[1];
-    record.key = arguments[key];
-    record.key_bytes = arguments.bytes(key);
-    record.skipped = arguments.skipped(key);
-  }
+  for (std::size_t key = 2; key < arguments.size(); ++key)
+    stage_record(reply, shm::Kind::status, Operation::unset, arguments, key);
 }
 
 void RedisSession::xadd(const RespArguments& arguments) {
@@ -131,24 +111,19 @@ void RedisSession::xadd(const RespArguments& arguments) {
   }
   StagedReply& reply = stage_reply(StagedReply::Form::stream_id);
   for (std::size_t key = id + 1; key < arguments.size(); key += 2)
-    stage_pair(reply, shm::Kind::log, arguments, key);
+    stage_record(reply, shm::Kind::log, Operation::append, arguments, key);
 }
 
 void RedisSession::status(const RespArguments& arguments) {
-  stage_pair(stage_reply(StagedReply::Form::ok), shm::Kind::status, arguments, 2);
+  stage_record(stage_reply(StagedReply::Form::ok), shm::Kind::status, Operation::append, arguments, 2);
 }
 
 void RedisSession::log(const RespArguments& arguments) {
-  stage_pair(stage_reply(StagedReply::Form::ok), shm::Kind::log, arguments, 2);
+  stage_record(stage_reply(StagedReply::Form::ok), shm::Kind::log, Operation::append, arguments, 2);
 }
 
 void RedisSession::unset(const RespArguments& arguments) {
-  StagedRecord& record =
-      stage_record(stage_reply(StagedReply::Form::ok), shm::Kind::status, Operation::unset);
-  record.directory = arguments[1];
-  record.key = arguments[2];
-  record.key_bytes = arguments.bytes(2);
-  record.skipped = arguments.skipped(2);
+  stage_record(stage_reply(StagedReply::Form::ok), shm::Kind::status, Operation::unset, arguments, 2);
 }
 
 }  // namespace mayfly::ingestd

@@ -1,6 +1,7 @@
 #include "ingestd/redis_session.h"
 
 #include "ingestd/inline_line.h"
+#include "ingestd/session_feed.h"
 
 namespace mayfly::ingestd {
 namespace {
@@ -14,6 +15,10 @@ std::string lower(std::string_view name) {
 }  // namespace
 
 void RedisSession::on_command(const RespArguments& arguments) { run(table().find(arguments[0]), arguments); }
+
+bool RedisSession::feed(RespParser& parser, std::string_view data) {
+  return feed_session(parser, *this, data);
+}
 
 void RedisSession::on_line(std::string_view line) {
   if (looks_like_http(line)) {

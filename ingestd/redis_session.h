@@ -37,6 +37,7 @@ class RedisSession final : public Session {
   RedisSession(RedisContext& context, std::uint64_t id)
       : context_(context), output_(context.account), queue_(context.account), id_(id) {}
 
+  bool feed(RespParser& parser, std::string_view data) override;
   void on_command(const RespArguments& arguments) override;
   void on_line(std::string_view line) override;
   void on_long_line() override;
@@ -80,8 +81,9 @@ class RedisSession final : public Session {
 
   // Records.
   StagedReply& stage_reply(StagedReply::Form form);
-  StagedRecord& stage_record(StagedReply& reply, shm::Kind kind, Operation operation);
-  void stage_pair(StagedReply& reply, shm::Kind kind, const RespArguments& arguments, std::size_t key);
+  /// Stages the record whose key is argument `key`, and whose value, if it has one, is the one behind it.
+  void stage_record(StagedReply& reply, shm::Kind kind, Operation operation, const RespArguments& arguments,
+                    std::size_t key);
   void hset(const RespArguments& arguments);
   void hdel(const RespArguments& arguments);
   void xadd(const RespArguments& arguments);

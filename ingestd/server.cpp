@@ -6,16 +6,13 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ingestd/uv_handle.h"
+
 namespace mayfly::ingestd {
 namespace {
 
 constexpr std::uint64_t kTickMs = 1000;
 constexpr std::uint64_t kMoreMs = 5;
-
-template <class Handle>
-uv_handle_t* as_handle(Handle* handle) {
-  return reinterpret_cast<uv_handle_t*>(handle);
-}
 
 }  // namespace
 
@@ -50,6 +47,7 @@ Server::Server(const ServerOptions& options, const Listeners& listeners, const N
       worker_(writer_->worker(options.workers)) {}
 
 Server::~Server() {
+  if (!loop_open_) return;
   shut_down();
   for (uv_handle_t* handle :
        {as_handle(&async_), as_handle(&tick_), as_handle(&more_), as_handle(&directory_)}) {
@@ -62,8 +60,9 @@ Server::~Server() {
 shm::Status Server::open_loop() {
   int failed = uv_loop_init(&loop_);
   const auto on_async = [](uv_async_t* handle) { static_cast<Server*>(handle->data)->look_around(); };
-  if (failed == 0) failed = uv_async_init(&loop_, &async_, on_async);
+  if (failed == 0 && (failed = uv_async_init(&loop_, &async_, on_async)) != 0) uv_loop_close(&loop_);
   if (failed != 0) return shm::Error{shm::Errc::io, std::string("starting a loop: ") + uv_strerror(failed)};
+  loop_open_ = true;
   uv_timer_init(&loop_, &tick_);
   uv_timer_init(&loop_, &more_);
   uv_fs_event_init(&loop_, &directory_);

@@ -78,6 +78,7 @@ class Server {
   shm::Worker worker_;
 
   uv_loop_t loop_{};
+  bool loop_open_ = false;
   uv_async_t async_{};
   uv_timer_t tick_{};
   uv_timer_t more_{};

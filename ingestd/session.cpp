@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace mayfly::ingestd {
-
 std::string printable(std::string_view text, std::size_t limit) {
   std::string shown(text.substr(0, limit));
   std::replace_if(

@@ -28,6 +28,9 @@ class Session {
  public:
   virtual ~Session() = default;
 
+  /// Takes every complete command in `data` (see RespParser for what precedes it), then ends the
+  /// turn. False when it stopped early because too much waits to be sent: call again later.
+  virtual bool feed(RespParser& parser, std::string_view data) = 0;
   virtual void on_command(const RespArguments& arguments) = 0;
   virtual void on_line(std::string_view line) = 0;
   /// A line too long to be kept was passed over.

@@ -10,10 +10,14 @@
 #include <string>
 
 #include "common/daemon.h"
+#include "common/last_words.h"
 #include "common/log_output.h"
 #include "common/loop_timer.h"
+#include "common/memory_lock.h"
 #include "common/runtime_dir.h"
+#include "common/socket_address.h"
 #include "common/tripcode.h"
+#include "relayd/info_file.h"
 #include "relayd/relay.h"
 
 namespace {
@@ -23,6 +27,7 @@ using mayfly::LoopTimer;
 using mayfly::Notifier;
 using mayfly::RuntimePaths;
 using mayfly::SignalTrap;
+using mayfly::relayd::InfoFile;
 using mayfly::relayd::Relay;
 using mayfly::relayd::RelayConfig;
 using mayfly::relayd::RelayFlags;
@@ -35,6 +40,7 @@ struct Flags {
   RelayFlags relay;
   std::string runtime_dir;
   std::string log_level = "info";
+  std::string lock_memory = "auto";
   bool print_tripcode = false;
 };
 
@@ -50,6 +56,8 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
   app.add_option("--runtime-dir", flags.runtime_dir,
                  "default: $RUNTIME_DIRECTORY, else /dev/shm/mayfly-<uid>")
       ->type_name("DIR");
+  app.add_option("--peer-dir", flags.relay.peer_dir, "ingestd's runtime directory, where that is another")
+      ->type_name("DIR");
   app.add_option("--config", flags.relay.config, "the host's file; its drop-ins are FILE.d/*.yaml")
       ->type_name("FILE");
   app.add_option("--relay", flags.relay.relay, "where to listen by TCP, or none; port 0: a free one")
@@ -61,6 +69,7 @@ std::optional<int> parse_flags(int argc, char** argv, Flags& flags) {
       ->type_name("FILE");
   app.add_flag("--print-tripcode", flags.print_tripcode,
                "print the key's tripcode for the hub's file, and end");
+  app.add_option("--lock-memory", flags.lock_memory, "keep buffers out of swap: auto, off, require");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error, critical, off");
   try {
     app.parse(argc, argv);
@@ -76,9 +85,17 @@ int print_tripcode(const RelayConfig& config) {
   return std::fflush(stdout) == 0 ? 0 : kFailed;
 }
 
+/// Its path; empty: none.
+std::string unix_socket_of(const RelayOptions& options) {
+  if (!options.unix_sockets.empty()) return mayfly::socket_address(options.unix_sockets.front());
+  return options.config.listen_unix.value_or(options.paths.relay_socket);
+}
+
 /// Serves until SIGTERM or SIGINT.
 int serve(uv_loop_t* loop, RelayOptions options) {
   const Notifier notifier = Notifier::from_environment();
+  const bool alone = !options.config.peer_dir.empty();
+  InfoFile info{options.paths, "", unix_socket_of(options), options.config.name};
   auto relay = Relay::start(loop, std::move(options));
   if (!relay.ok()) {
     const bool wrong_use = relay.error().code == mayfly::shm::Errc::invalid;
@@ -93,8 +110,11 @@ int serve(uv_loop_t* loop, RelayOptions options) {
   if (const auto interval = notifier.watchdog_interval()) watchdog.start(*interval, *interval);
   const std::string& address = relay.value()->address();
   notifier.ready(address);
-  spdlog::info("reading at {}", address.empty() ? "the sockets handed over" : address);
+  spdlog::info("reading at {}", address.empty() ? info.unix_socket : address);
+  info.address = address;
+  if (alone) write_info_file(info, true);
   uv_run(loop, UV_RUN_DEFAULT);
+  if (alone) write_info_file(info, false);
   return 0;
 }
 
@@ -103,6 +123,8 @@ mayfly::shm::Result<RelayOptions> make_options(const Flags& flags, RelayConfig c
   const std::string directory = mayfly::choose_runtime_dir(flags.runtime_dir);
   if (auto prepared = mayfly::prepare_runtime_dir(directory); !prepared.ok()) return prepared.error();
   RelayOptions options{RuntimePaths(directory), std::move(config), {}, {}, nullptr, true};
+  const std::string& peer = options.config.peer_dir;
+  if (!peer.empty()) options.data_segment = RuntimePaths(peer).data;
   auto handed = HandedSockets::from_environment();
   if (!handed.ok()) return handed.error();
   options.sockets = handed.value().take("relay");
@@ -117,12 +139,18 @@ mayfly::shm::Result<RelayOptions> make_options(const Flags& flags, RelayConfig c
 }  // namespace
 
 int main(int argc, char** argv) {
+  mayfly::install_last_words();
   Flags flags;
   if (const std::optional<int> code = parse_flags(argc, argv, flags)) return *code;
   if (!mayfly::init_log_output("relayd", flags.log_level))
     return fail(kWrongUse, "--log-level: no such level");
   if (const auto hardened = mayfly::harden_process(); !hardened.ok()) {
     return fail(kFailed, hardened.error().text);
+  }
+  const auto lock = mayfly::parse_memory_lock(flags.lock_memory);
+  if (!lock.ok()) return fail(kWrongUse, lock.error().in("--lock-memory").text);
+  if (const auto locked = mayfly::lock_memory(lock.value()); !locked.ok()) {
+    return fail(kFailed, locked.error().text);
   }
   mayfly::raise_file_limit();
   auto config = mayfly::relayd::load_relay_config(flags.relay);

@@ -9,6 +9,7 @@
 
 #include "common/http_server.h"
 #include "common/loop_timer.h"
+#include "common/socket_address.h"
 #include "relayd/quota_sync.h"
 #include "relayd/read_api.h"
 #include "relayd/uplink.h"
@@ -23,6 +24,10 @@ constexpr std::chrono::milliseconds kTick{1000};
 [[noreturn]] void give_up_damaged(const std::string& how) {
   spdlog::critical("the control segment is damaged: {}", how);
   ::_exit(1);
+}
+
+const std::string& data_path(const RelayOptions& options) {
+  return options.data_segment.empty() ? options.paths.data : options.data_segment;
 }
 
 }  // namespace
@@ -48,10 +53,10 @@ struct Relay::Parts {
       : config(options.config),
         control(std::move(writer)),
         rules(control->state().rules),
-        segment(options.paths.data, clocks),
-        pool(loop, options.paths.data, clocks),
+        segment(data_path(options), clocks),
+        pool(loop, data_path(options), clocks),
         slices(loop),
-        follow(loop, options.paths.data, segment, slices,
+        follow(loop, data_path(options), segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
         api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
              [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; }}),
@@ -83,6 +88,7 @@ struct Relay::Parts {
 
 shm::Status Relay::Parts::listen(const RelayOptions& options) {
   for (const int fd : options.sockets) {
+    if (address.empty()) address = "http://" + socket_address(fd);
     if (auto status = server.listen_fd(fd); !status.ok()) return status;
   }
   for (const int fd : options.unix_sockets) {

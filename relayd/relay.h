@@ -21,6 +21,7 @@ struct RelayOptions {
   std::vector<int> unix_sockets;  // handed over; instead of config.listen_unix
   const shm::Clocks* clocks = nullptr;
   bool require_memory_backed = true;
+  std::string data_segment = {};  // where it is, if elsewhere than `paths` says
 };
 
 class Relay {
@@ -32,7 +33,7 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  /// "http://127.0.0.1:4719"; empty: no TCP of its own.
+  /// "http://127.0.0.1:4719"; empty: no TCP.
   const std::string& address() const;
 
  private:

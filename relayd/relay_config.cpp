@@ -14,6 +14,7 @@ namespace mayfly::relayd {
 namespace {
 
 constexpr ConfigKey kHostKeys[] = {
+    {"peer_dir", "path", "the same", "ingestd's runtime directory, where that is another."},
     {"name", "name", "the host name", "This host's name at the hub."},
     {"api_key", "text", "none", "This host's key; the file must be ours with mode 0600 then."},
     {"api_key_file", "path", "none",
@@ -138,6 +139,7 @@ struct FileReader {
   }
 
   void names() {
+    map.text("peer_dir", config.peer_dir);
     map.text("name", config.name);
     url("hub_url", hub_url);
     url("tunnel_url", config.tunnel_url);
@@ -201,6 +203,7 @@ shm::Result<RelayConfig> load_relay_config(const RelayFlags& flags) {
     hub_url = flags.hub_url;
   }
   if (!flags.name.empty()) config.name = flags.name;
+  if (!flags.peer_dir.empty()) config.peer_dir = flags.peer_dir;
   if (config.name.empty()) config.name = own_host_name();
   if (!shm::valid_directory_name(config.name)) {
     return invalid_setting("\"" + config.name + "\" cannot be a host's name: 1 to 128 of A-Z a-z 0-9 . _ -");

@@ -19,6 +19,7 @@ struct RelayAddress {
 };
 
 struct RelayConfig {
+  std::string peer_dir;                                 // ingestd's runtime directory; empty: the same
   std::string name;                                     // towards the hub; empty: nothing is fetched
   std::string api_key;                                  // empty: none is sent
   std::string made_key_file;                            // the key was made just now, and is kept there
@@ -35,6 +36,7 @@ struct RelayConfig {
 /// What the command line says; empty: nothing.
 struct RelayFlags {
   std::string config;
+  std::string peer_dir;
   std::string relay;       // HOST:PORT, PORT, or "none"
   std::string relay_unix;  // a path, or "none"
   std::string hub_url;

@@ -87,6 +87,7 @@ void Directory::free_all(WorkerState& worker) {
   }
   index_.collect_pages(gone);
   now.head = now.tail = now.index_root = now.key_scan = 0;
+  measure_head_room();
   commit(worker);
   for (const std::uint32_t page : gone) store_release(&segment().page_word(page), 0);
   pages.fetch_sub(gone.size(), std::memory_order_relaxed);
@@ -97,11 +98,15 @@ void Directory::free_all(WorkerState& worker) {
   live_physical_ = 0;
 }
 
-/// True while more than half of the record pages is dead, and enough to matter.
+/// True while the record pages hold much more than what lives, and enough to matter. How much more:
+/// moving records costs a fifth as much at four times as at twice, so while half of all pages is
+/// free they are used for that.
 bool Directory::sparse() const {
-  const std::uint64_t held = std::uint64_t{record_pages_} * segment().geometry().page_bytes;
-  const std::uint64_t slack = std::uint64_t{kSparsePages} * segment().geometry().page_bytes;
-  return held > 2 * live_physical_ + slack || engine_.compact_eagerly;
+  const Geometry& geometry = segment().geometry();
+  const std::uint64_t held = std::uint64_t{record_pages_} * geometry.page_bytes;
+  const std::uint64_t slack = std::uint64_t{kSparsePages} * geometry.page_bytes;
+  const std::uint64_t times = engine_.pool.available() > geometry.pages / 2 ? 4 : 2;
+  return held > times * live_physical_ + slack || engine_.compact_eagerly;
 }
 
 bool Directory::mergeable(std::uint32_t page, std::uint32_t next) const {
@@ -178,8 +183,9 @@ std::uint32_t Directory::move_records(WorkerState& worker, std::uint32_t from, s
     if (end > page_bytes || size > end - offset) corrupt("a record beyond its page");
     if (header.death == 0) {
       if (size > page_bytes - fill) corrupt("a page with more than its live bytes");
-      relink_moved(worker, old_place, segment().place(to, fill));
+      // The copy first: a reader that follows a link never comes to bytes that are not there yet.
       copy_in(segment().page(to) + fill / 8, &header, size);
+      relink_moved(worker, old_place, segment().place(to, fill));
       fill += static_cast<std::uint32_t>(size);
     }
     offset += static_cast<std::uint32_t>(size);

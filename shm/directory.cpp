@@ -1,9 +1,10 @@
+
 #include "shm/directory.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 
@@ -11,11 +12,17 @@ WorkerState::WorkerState(Engine& owner, std::uint32_t area)
     : engine(owner), index(area), txn(owner.segment, area) {}
 
 Directory::Directory(Engine& engine, std::uint32_t slot_index)
-    : slot(slot_index), engine_(engine), segment_(engine.segment), index_(*this) {}
+    : slot(slot_index),
+      engine_(engine),
+      segment_(engine.segment),
+      index_(*this),
+      hash_seed_(engine.segment.header().constants.hash_seed) {}
 
 void Directory::corrupt(const char* what) const {
   engine_.corrupt("directory '" + name + "' (slot " + std::to_string(slot) + "): " + what);
 }
+
+void Directory::corrupt_place() const { corrupt("a place beyond the pages"); }
 
 bool Directory::load() {
   const Slot& shared = segment().slot(slot);
@@ -36,6 +43,7 @@ bool Directory::load() {
   copy_out(text, shared.name, kMaxNameBytes / 8);
   name.assign(text, name_bytes);
   know_limits();
+  measure_head_room();
   return valid_directory_name(name);
 }
 
@@ -49,6 +57,7 @@ void Directory::fill_copy(Commit& copy) {
 
 void Directory::commit(WorkerState& worker) {
   settle_tail();
+  write_live(worker);
   now.first_seq = now.records > 0 ? record(now.tail).seq : 0;
   Slot& shared = segment().slot(slot);
   fill_copy(shared.copies[(generation + 1) & 1]);
@@ -65,8 +74,7 @@ void Directory::checkpoint(WorkerState& worker) {
   begin(worker);
 }
 
-void Directory::ensure_undo(WorkerState& worker, std::uint32_t changes) {
-  if (worker.txn.room() >= changes) return;
+void Directory::make_undo_room(WorkerState& worker, std::uint32_t changes) {
   checkpoint(worker);
   if (worker.txn.room() < changes) corrupt("more changes at once than the undo log holds");
 }
@@ -92,13 +100,7 @@ std::string_view Directory::record_key(Ref ref, std::string& scratch) const {
   return scratch;
 }
 
-bool Directory::key_equals(Ref ref, std::string_view key) const {
-  if (key_bytes_of(record(ref).lengths) != key.size()) return false;
-  const std::uint32_t at = ref_offset(ref) + kRecordHeaderBytes;
-  if (key.size() <= segment().geometry().page_bytes - at) {
-    return std::memcmp(reinterpret_cast<const char*>(segment().page(ref_page(ref))) + at, key.data(),
-                       key.size()) == 0;
-  }
+bool Directory::run_key_equals(Ref ref, std::string_view key) const {
   std::string scratch;
   return record_key(ref, scratch) == key;
 }
@@ -140,6 +142,11 @@ void Directory::set_rule(const DirectorySpec& spec) {
 void Directory::know_limits() {
   max_pair_bytes_ =
       std::min({now.max_total_bytes, now.max_bytes_per_key, segment().geometry().max_record_bytes()});
+  const bool none =
+      now.max_keys == 0 || (now.kind == static_cast<Word>(Kind::log) && now.max_events_per_key == 0);
+  const std::uint64_t key_bytes = std::min(now.max_key_bytes, max_pair_bytes_);
+  plain_key_limit_ = none ? 0 : key_bytes + 1;
+  plain_value_limit_ = std::min(now.max_value_bytes, max_pair_bytes_ - key_bytes) + 1;
 }
 
 void Directory::open(WorkerState& worker, const DirectorySpec& spec, std::uint64_t incarnation) {
@@ -160,6 +167,7 @@ void Directory::open(WorkerState& worker, const DirectorySpec& spec, std::uint64
   now.next_seq = 1;
   now.last_boot_ns = worker.now.boot_ns;
   set_rule(spec);
+  measure_head_room();
   sweep_page_ = kMaxPages;
   appended_pages_ = 0;
   emptied_.clear();

@@ -1,12 +1,10 @@
 // Judging and storing one record: first everything that could drop it, then the evictions that
 // make its place, then the record. A record that ends dropped has evicted nothing.
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
+#include "shm/payload.h"
 
 namespace mayfly::shm {
 
@@ -14,8 +12,10 @@ namespace mayfly::shm {
 struct Directory::Key {
   std::string_view text;
   Word hash;
-  IndexEntry* entry;        // null: a new key
+  KeyIndex::Found found;    // nulls: a new key
   std::uint32_t spare = 0;  // undo entries that the record's own write may need
+
+  void refresh();
 };
 
 namespace {
@@ -38,45 +38,60 @@ std::optional<DropCause> Directory::judge_lengths(std::uint64_t key_bytes, std::
   return std::nullopt;
 }
 
-Word Directory::key_hash(std::string_view key) const {
-  const Word hash = XXH3_64bits_withSeed(key.data(), key.size(), segment().header().constants.hash_seed);
-  return hash > kHashTombstone ? hash : hash + 2;
+Word Directory::key_hash(std::string_view key) const { return shm::key_hash(hash_seed_, key); }
+
+Word Directory::prepare(std::string_view key) const {
+  const Word hash = shm::key_hash(hash_seed_, key);
+  index_.prefetch_entry(hash);
+  return hash;
 }
 
-Verdict Directory::append(WorkerState& worker, std::string_view key_text, std::string_view value) {
-  if (const auto cause = judge_lengths(key_text.size(), value.size())) {
-    count_drop(*cause);
-    return Verdict::dropped(*cause);
+void Directory::approach(Word hash) const { index_.prefetch_newest(hash); }
+
+DropCause Directory::drop(DropCause cause) {
+  count_drop(cause);
+  return cause;
+}
+
+std::optional<DropCause> Directory::append(WorkerState& worker, std::string_view key_text, Word hash,
+                                           std::string_view value) {
+  // Two comparisons tell what judge_lengths() tells with more, nearly always.
+  if (key_text.size() >= plain_key_limit_ || value.size() >= plain_value_limit_) [[unlikely]] {
+    if (const auto cause = judge_lengths(key_text.size(), value.size())) return drop(*cause);
   }
-  const Word hash = key_hash(key_text);
   Key key{key_text, hash, index_.find(hash, key_text)};
-  if (key.entry == nullptr && now.keys >= now.max_keys && now.drop_when_keys_full != 0) {
-    count_drop(DropCause::too_many_keys);
-    return Verdict::dropped(DropCause::too_many_keys);
+  if (key.found.entry == nullptr && now.keys >= now.max_keys && now.drop_when_keys_full != 0) {
+    return drop(DropCause::too_many_keys);
   }
-  if (!make_room(worker, key, record_bytes(key_text.size(), value.size()))) {
-    count_drop(DropCause::no_memory);
-    return Verdict::dropped(DropCause::no_memory);
+  if (!make_room(worker, key, record_bytes(key_text.size(), value.size()))) [[unlikely]] {
+    return drop(DropCause::no_memory);
   }
   evict_for(worker, key, value.size());
-  Verdict verdict;
-  write_record(worker, key, value, verdict);
+  write_record(worker, key, value);
   if (++worker.batch_records >= kMaxBatchRecords) checkpoint(worker);
-  return verdict;
+  return std::nullopt;
 }
 
 /// Pages and an index entry for the record, before anything is evicted for it by quota.
-bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
+MAYFLY_HOT bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
+  if (size <= head_room_ && (key.found.entry != nullptr || index_.has_room(key.hash))) [[likely]] {
+    key.spare = kWriteUndo;
+    return true;
+  }
+  return reserve_room(worker, key, size);
+}
+
+bool Directory::reserve_room(WorkerState& worker, Key& key, std::uint64_t size) {
   for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
     const std::uint32_t data = pages_for(size);
-    const bool grow = key.entry == nullptr && !index_.has_room(key.hash);
+    const bool grow = key.found.entry == nullptr && !index_.has_room(key.hash);
     const std::uint32_t wanted = data + (grow ? index_.room_pages() : 0);
     key.spare = 2 * data + kWriteUndo;
     if (worker.stash.size() < wanted) {
       const Word before = generation;
       if (!engine_.reserve_pages(worker, *this, wanted)) return false;
       if (generation != before) {  // this directory may have been evicted from, or compacted
-        key.entry = index_.find(key.hash, key.text);
+        key.found = index_.find(key.hash, key.text);
         continue;
       }
     }
@@ -87,116 +102,148 @@ bool Directory::make_room(WorkerState& worker, Key& key, std::uint64_t size) {
   return false;
 }
 
-void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_bytes) {
+/// Entries stay where they are while records go; a key's own goes with its last record.
+void Directory::Key::refresh() {
+  if (found.entry != nullptr && found.entry->hash != hash) found = {nullptr, nullptr};
+}
+
+/// What goes for the record by quota. A status value that is written again is gone before the total
+/// is judged, and goes with the same commit that brings its successor.
+MAYFLY_HOT void Directory::evict_for(WorkerState& worker, Key& key, std::uint64_t value_bytes) {
   const std::uint64_t size = key.text.size() + value_bytes;
-  const std::uint32_t undo = key.spare + kWriteUndo;
-  // Entries stay where they are while records go; the key's own goes with its last record.
-  const auto refresh = [&] {
-    if (key.entry != nullptr && key.entry->hash != key.hash) key.entry = nullptr;
-  };
-  ensure_undo(worker, undo);
-  if (key.entry == nullptr) {
-    while (now.keys >= now.max_keys) evict_quietest_key(worker, EvictCause::keys);
+  ensure_undo(worker, key.spare + kWriteUndo);
+  const IndexEntry* const entry = key.found.entry;
+  Ref own = 0;
+  std::uint64_t own_bytes = 0;
+  if (entry == nullptr) {
+    if (now.keys >= now.max_keys) evict_keys(worker, key);
   } else if (now.kind == static_cast<Word>(Kind::log)) {
-    while (key.entry != nullptr && live_events(key.entry->live) >= now.max_events_per_key) {
-      ensure_undo(worker, undo);
-      kill(worker, key.entry->oldest, EvictCause::events_per_key);
-      refresh();
+    const Word live = entry->live;
+    if (live_events(live) >= now.max_events_per_key || live_bytes(live) > now.max_bytes_per_key - size) {
+      evict_within_key(worker, key, size);
     }
-    while (key.entry != nullptr && live_bytes(key.entry->live) > now.max_bytes_per_key - size) {
-      ensure_undo(worker, undo);
-      kill(worker, key.entry->oldest, EvictCause::bytes_per_key);
-      refresh();
-    }
+  } else {
+    own = entry->newest;
+    own_bytes = live_bytes(entry->live);
   }
-  // A status value that is written again is gone before the total is judged, and goes with the
-  // same commit that brings its successor.
-  const bool replaces = now.kind == static_cast<Word>(Kind::status) && key.entry != nullptr;
-  const Ref own = replaces ? key.entry->newest : 0;
-  const std::uint64_t own_bytes = replaces ? live_bytes(key.entry->live) : 0;
-  while (now.bytes - own_bytes > now.max_total_bytes - size) {
-    ensure_undo(worker, undo);
-    settle_tail();
-    Ref oldest = now.tail;
-    if (oldest == own) {
+  if (now.bytes - own_bytes > now.max_total_bytes - size) evict_total(worker, key, size, own, own_bytes);
+  if (own == 0) return;
+  if (key.found.entry == nullptr) [[unlikely]]
+    corrupt("a status key went with another's record");
+  // The entry stays: the key's new record is written in the same transaction.
+  bury(worker, own, *key.found.newest);
+  ++now.replaced;
+}
+
+void Directory::evict_keys(WorkerState& worker, Key& key) {
+  while (now.keys >= now.max_keys) evict_quietest_key(worker, EvictCause::keys);
+  ensure_undo(worker, key.spare + kWriteUndo);
+}
+
+/// The oldest of the key's own records, in a log.
+void Directory::evict_within_key(WorkerState& worker, Key& key, std::uint64_t size) {
+  const auto evict_while = [&](EvictCause cause, auto over) {
+    while (key.found.entry != nullptr && over(key.found.entry->live)) {
+      kill(worker, key.found.entry->oldest, cause);
+      ensure_undo(worker, key.spare + kWriteUndo);
+      key.refresh();
+    }
+  };
+  evict_while(EvictCause::events_per_key,
+              [&](Word live) { return live_events(live) >= now.max_events_per_key; });
+  evict_while(EvictCause::bytes_per_key,
+              [&](Word live) { return live_bytes(live) > now.max_bytes_per_key - size; });
+}
+
+/// The oldest records of all, but never `own`, the status value that this record replaces.
+void Directory::evict_total(WorkerState& worker, Key& key, std::uint64_t size, Ref own,
+                            std::uint64_t own_bytes) {
+  do {
+    RecordHeader* const tail = settle_tail_inline();
+    if (tail == nullptr) [[unlikely]]
+      corrupt("bytes without a record");
+    if (now.tail != own) [[likely]] {
+      if (worker.far) fetch_next_victim();
+      kill_inline(worker, now.tail, *tail, EvictCause::total_bytes);
+    } else {
+      Ref oldest = own;
       do oldest = after(oldest);
       while (!at_end(oldest) && record(oldest).death != 0);
+      kill(worker, oldest, EvictCause::total_bytes);
     }
-    kill(worker, oldest, EvictCause::total_bytes);
-  }
-  ensure_undo(worker, undo);
-  refresh();
-  if (!replaces) return;
-  if (key.entry == nullptr) corrupt("a status key went with another's record");
-  kill_replaced(worker, *key.entry);
+    ensure_undo(worker, key.spare + kWriteUndo);
+  } while (now.bytes - own_bytes > now.max_total_bytes - size);
+  key.refresh();
 }
 
-void Directory::stamp_times(WorkerState& worker, RecordHeader& header) {
-  const std::uint64_t wall = worker.now.wall_ns;
+/// The clocks as they are stored: the wall clock moves on by 1 ns at least unless it was set back,
+/// the boot-time clock never goes back.
+MAYFLY_HOT void Directory::stamp_times(const Now& at) {
+  const std::uint64_t wall = at.wall_ns;
   const bool set_back = wall < now.last_time_ns && now.last_time_ns - wall > kClockJumpNs;
-  header.time_ns = wall > now.last_time_ns || set_back ? wall : now.last_time_ns + 1;
-  header.boot_ns = std::max(worker.now.boot_ns, now.last_boot_ns);
-  now.last_time_ns = header.time_ns;
-  now.last_boot_ns = header.boot_ns;
+  now.last_time_ns = wall > now.last_time_ns || set_back ? wall : now.last_time_ns + 1;
+  now.last_boot_ns = std::max(at.boot_ns, now.last_boot_ns);
 }
 
-void Directory::write_record(WorkerState& worker, Key& key, std::string_view value, Verdict& verdict) {
-  const std::uint64_t size = record_bytes(key.text.size(), value.size());
+MAYFLY_HOT void Directory::write_record(WorkerState& worker, const Key& key, std::string_view value) {
   const std::uint64_t counted = key.text.size() + value.size();
-  const Ref at = place_record(worker, size);
-  const bool is_log = now.kind == static_cast<Word>(Kind::log);
-  const bool chained = key.entry != nullptr && is_log;
-  RecordHeader header{};
-  header.seq = now.next_seq;
-  stamp_times(worker, header);
-  header.lengths = key.text.size() | (Word{value.size()} << 32);
-  const Word ordinal = key.entry == nullptr ? 0 : ((record(key.entry->newest).tag >> 32) + 1) & 0xffffffff;
-  header.tag = (key.hash & 0xffffffff) | (ordinal << 32);
-  header.prev = chained ? key.entry->newest : 0;
-  write_bytes(worker, at, header, key.text, value);
-  if (key.entry == nullptr) {
-    index_.insert(worker, key.hash, at, make_live(1, counted));
-    ++now.keys;
-  } else {
-    // The newest record's `next` means nothing until it has a successor: no need to log it.
-    if (chained) store_release(&record(key.entry->newest).next, at);
-    const Word before = chained ? key.entry->live : 0;
-    worker.txn.set(key.entry->newest, at);
-    if (!chained) worker.txn.set(key.entry->oldest, at);
-    worker.txn.set(key.entry->live, make_live(live_events(before) + 1, live_bytes(before) + counted));
+  const std::uint64_t size = record_bytes(counted, 0);
+  const Ref at = size <= head_room_ ? place_behind_head(size) : place_in_pages(worker, size);
+  stamp_times(worker.now);
+  const Word lengths = key.text.size() | (Word{value.size()} << 32);
+  Word tag = key.hash & 0xffffffff;
+  Ref prev = 0;
+  if (key.found.entry != nullptr) {
+    tag |= (key.found.newest->tag & ~Word{0xffffffff}) + (Word{1} << 32);
+    // Also of a status, which has no chain: while the batch is open, readers come to the committed value by
+    // it.
+    prev = key.found.entry->newest;
   }
-  add_live(worker, ref_page(at), static_cast<std::int64_t>(size));
+  if (size <= segment().geometry().page_bytes) [[likely]] {
+    Word* const page = segment().page(ref_page(at));
+    auto* const to = reinterpret_cast<RecordHeader*>(page + ref_offset(at) / 8);
+    store_release(&to->seq, now.next_seq);
+    store_release(&to->time_ns, now.last_time_ns);
+    store_release(&to->boot_ns, now.last_boot_ns);
+    store_release(&to->lengths, lengths);
+    store_release(&to->tag, tag);
+    store_release(&to->death, 0);
+    store_release(&to->prev, prev);
+    store_release(&to->next, 0);
+    copy_payload(reinterpret_cast<Word*>(to + 1), key.text, value);
+  } else {
+    write_run(worker, at, {now.next_seq, now.last_time_ns, now.last_boot_ns, lengths, tag, 0, prev, 0},
+              key.text, value);
+  }
+  enter_record(worker, key, at, counted);
+  add_live(worker, ref_page(at), size);
+}
+
+/// The record's place in its key, and in the totals.
+MAYFLY_HOT void Directory::enter_record(WorkerState& worker, const Key& key, Ref at, std::uint64_t counted) {
   ++now.next_seq;
   ++now.records;
   ++now.stored;
   now.bytes += counted;
-  verdict = {true, DropCause::stopped, header.seq, header.time_ns};
-}
-
-/// Header, key and value as one span of words.
-void Directory::write_bytes(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
-                            std::string_view value) {
-  const std::size_t bytes = sizeof header + key.size() + value.size();
-  Word* to = segment().page(ref_page(at)) + ref_offset(at) / 8;
-  if (bytes > segment().geometry().page_bytes) return write_run(worker, at, header, key, value);
-  copy_in(to, &header, sizeof header);
-  to += sizeof header / 8;
-  const std::size_t rest = key.size() % 8;
-  const std::size_t whole = key.size() - rest;
-  copy_in(to, key.data(), whole);
-  to += whole / 8;
-  if (rest > 0) {  // a word of the key's end and the value's beginning
-    const std::size_t taken = std::min(value.size(), 8 - rest);
-    char joint[8] = {};
-    std::memcpy(joint, key.data() + whole, rest);
-    std::memcpy(joint + rest, value.data(), taken);
-    copy_in(to++, joint, 8);
-    value.remove_prefix(taken);
+  if (key.found.entry == nullptr) {
+    index_.insert(worker, key.hash, at, make_live(1, counted));
+    ++now.keys;
+    return;
   }
-  copy_in(to, value.data(), value.size());
+  IndexEntry& entry = *key.found.entry;
+  Word live = make_live(1, counted);
+  if (now.kind == static_cast<Word>(Kind::log)) {
+    // The newest record's `next` means nothing until it has a successor: no need to log it.
+    store_release(&key.found.newest->next, at);
+    live += entry.live;
+  } else {
+    worker.txn.set(entry.oldest, at);
+  }
+  worker.txn.set(entry.newest, at);
+  worker.txn.set(entry.live, live);
 }
 
-/// The same over the pages of a run.
+/// Header, key and value over the pages of a run.
 void Directory::write_run(WorkerState& worker, Ref at, const RecordHeader& header, std::string_view key,
                           std::string_view value) {
   const std::size_t bytes = sizeof header + key.size() + value.size();

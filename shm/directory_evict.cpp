@@ -1,8 +1,7 @@
 // Evictions: a mark in the record, for ever; the key index and the totals follow.
 #include <algorithm>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 namespace {
@@ -18,45 +17,19 @@ bool Directory::due(const RecordHeader& header, std::uint64_t boot_ns) const {
   return age / kNsPerSecond >= now.max_age_seconds;
 }
 
-/// The record's own mark, and the totals that do not depend on why it died.
-void Directory::bury(WorkerState& worker, Ref ref, RecordHeader& header) {
-  worker.txn.set(header.death, worker.txn.target());
-  const std::uint64_t key_bytes = key_bytes_of(header.lengths);
-  const std::uint64_t value_bytes = value_bytes_of(header.lengths);
-  if (now.records == 0 || now.bytes < key_bytes + value_bytes) corrupt("fewer records than are evicted");
-  add_live(worker, ref_page(ref), -static_cast<std::int64_t>(record_bytes(key_bytes, value_bytes)));
-  --now.records;
-  now.bytes -= key_bytes + value_bytes;
-}
-
 void Directory::kill(WorkerState& worker, Ref ref, EvictCause cause) {
-  RecordHeader& header = record(ref);
-  if (header.death != 0) corrupt("a dead record is evicted");
-  IndexEntry& entry = index_.find_owner(ref, header);
-  bury(worker, ref, header);
-  ++now.evicted[static_cast<std::size_t>(cause)];
-  unlink_record(worker, ref, header, entry);
+  kill_inline(worker, ref, record(ref), cause);
 }
 
-void Directory::kill_replaced(WorkerState& worker, IndexEntry& entry) {
-  // The entry stays: the caller writes the key's new record in the same transaction.
-  bury(worker, entry.newest, record(entry.newest));
-  ++now.replaced;
-}
-
-void Directory::unlink_record(WorkerState& worker, Ref ref, const RecordHeader& header, IndexEntry& entry) {
-  const std::uint64_t counted = key_bytes_of(header.lengths) + value_bytes_of(header.lengths);
-  const std::uint64_t events = live_events(entry.live);
-  if (events == 0 || live_bytes(entry.live) < counted) corrupt("a key with fewer records than are evicted");
-  if (events == 1) {
+/// A record that is not its key's oldest, or is its last one.
+void Directory::unlink_rare(WorkerState& worker, Ref ref, const RecordHeader& header, IndexEntry& entry) {
+  if (live_events(entry.live) == 1) {
     index_.remove(worker, entry);
     --now.keys;
     return;
   }
-  worker.txn.set(entry.live, make_live(events - 1, live_bytes(entry.live) - counted));
-  if (entry.oldest == ref) {
-    worker.txn.set(entry.oldest, header.next);
-  } else if (entry.newest == ref) {
+  worker.txn.set(entry.live, entry.live - make_live(1, counted_bytes(header)));
+  if (entry.newest == ref) {
     worker.txn.set(entry.newest, header.prev);
     now.key_scan = 0;  // a record before it has become its key's newest
   } else {
@@ -101,7 +74,7 @@ void Directory::evict_quietest_key(WorkerState& worker, EvictCause cause) {
 
 bool Directory::unset(WorkerState& worker, std::string_view key) {
   const Word hash = key_hash(key);
-  const IndexEntry* entry = index_.find(hash, key);
+  const IndexEntry* entry = index_.find(hash, key).entry;
   if (entry == nullptr) return false;
   kill_key(worker, entry->newest, EvictCause::unset);
   return true;

@@ -1,20 +1,31 @@
 // Places and pages of one directory: the list whose order is the order of sequence.
 #include <algorithm>
+#include <utility>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 
-/// Moves the tail on to the oldest live record. Process-local until the commit.
-void Directory::settle_tail() {
-  if (now.records == 0) {
-    now.tail = now.head;
-    return;
-  }
-  now.tail = normalise(now.tail);
-  while (!at_end(now.tail) && record(now.tail).death != 0) now.tail = after(now.tail);
+void Directory::settle_tail() { settle_tail_inline(); }
+
+/// Makes tail_ ready for a tail that was changed elsewhere.
+void Directory::find_tail() {
+  if (ref_offset(now.tail) >= end_of(ref_page(now.tail))) now.tail = normalise(now.tail);
   if (at_end(now.tail)) corrupt("no live record where some were counted");
+  const std::uint32_t page = ref_page(now.tail);
+  const std::uint32_t end = end_of(page);
+  if (end > segment().geometry().page_bytes) corrupt("a page that is filled beyond its end");
+  tail_.at = &record(now.tail);
+  // The last page's end moves on, and a continuation's is not its record's: there every step is a long one.
+  const bool steady = page != ref_page(now.head);
+  tail_.end = reinterpret_cast<char*>(segment().page(page)) + (steady ? end : 0);
+  tail_.ref = now.tail;
+}
+
+/// From a dead record to the one behind it, the long way.
+void Directory::step_tail() {
+  now.tail = after(tail_.ref);
+  find_tail();
 }
 
 /// A place at the end of a page is the start of the next one; the end of the list is the head.
@@ -37,13 +48,7 @@ Ref Directory::normalise(Ref place) const {
   corrupt("the list of pages does not lead to its head");
 }
 
-/// The place after the record at `place`. Sequence rises from record to record: no walk is endless.
-Ref Directory::after(Ref place) const {
-  const RecordHeader& header = record(place);
-  const Ref next = behind(place, header);
-  if (!at_end(next) && record(next).seq <= header.seq) corrupt("records out of order");
-  return next;
-}
+Ref Directory::after(Ref place) const { return after_inline(place); }
 
 Ref Directory::behind(Ref place, const RecordHeader& header) const {
   const std::uint32_t page = ref_page(place);
@@ -71,22 +76,28 @@ std::uint32_t Directory::last_of_run(std::uint32_t first) const {
 
 /// Pages that a record of `size` bytes opens: none if it fits behind the head.
 std::uint32_t Directory::pages_for(std::uint64_t size) const {
+  if (size <= head_room_) return 0;
   const std::uint32_t page_bytes = segment().geometry().page_bytes;
-  if (size > page_bytes) return static_cast<std::uint32_t>((size + page_bytes - 1) / page_bytes);
-  if (now.head == 0) return 1;
-  const bool closed =
-      page_role(load_relaxed(&segment().page_word(ref_page(now.head)))) == PageRole::continuation;
-  return closed || size > page_bytes - ref_offset(now.head) ? 1 : 0;
+  return static_cast<std::uint32_t>((size + page_bytes - 1) / page_bytes);
 }
 
-/// A place for a record; the pages come from the worker's stash.
-Ref Directory::place_record(WorkerState& worker, std::uint64_t size) {
+/// Works out head_room_ after the head has moved to another page.
+void Directory::measure_head_room() {
+  head_room_ = 0;
+  if (now.head == 0) return;
+  const Word word = load_relaxed(&segment().page_word(ref_page(now.head)));
+  if (page_role(word) != PageRole::continuation) {
+    head_room_ =
+        segment().geometry().page_bytes - std::min(segment().geometry().page_bytes, ref_offset(now.head));
+  }
+}
+
+/// A place for a record that does not fit behind the head; the pages come from the worker's stash.
+Ref Directory::place_in_pages(WorkerState& worker, std::uint64_t size) {
   const std::uint32_t page_bytes = segment().geometry().page_bytes;
   if (size <= page_bytes) {
-    if (pages_for(size) > 0) open_page(worker, PageRole::records, 0);
-    const Ref at = now.head;
-    now.head += size / 8;
-    return at;
+    open_page(worker, PageRole::records, 0);
+    return place_behind_head(size);
   }
   const std::uint32_t first = open_page(worker, PageRole::run, page_bytes);
   std::uint64_t left = size - page_bytes;
@@ -117,6 +128,7 @@ std::uint32_t Directory::claim_page(WorkerState& worker, PageRole role) {
 
 /// Puts a fresh page at the end of the list and seals the one before it.
 std::uint32_t Directory::open_page(WorkerState& worker, PageRole role, std::uint32_t fill) {
+  write_live(worker);
   const std::uint32_t page = claim_page(worker, role);
   ++record_pages_;
   ++appended_pages_;
@@ -139,6 +151,7 @@ std::uint32_t Directory::open_page(WorkerState& worker, PageRole role, std::uint
     if (now.tail == now.head && role != PageRole::continuation) now.tail = place;
   }
   now.head = place;
+  measure_head_room();
   return page;
 }
 
@@ -155,20 +168,33 @@ void Directory::note_sealed(std::uint32_t page) {
   if (page_live(word) == 0) emptied_.push_back(page);
 }
 
-void Directory::add_live(WorkerState& worker, std::uint32_t page, std::int64_t bytes) {
+/// Writes what add_live() and remove_live() have gathered.
+void Directory::write_live(WorkerState& worker) {
+  if (added_.bytes > 0) change_live(worker, added_.page, added_.bytes, 0);
+  added_ = {};
+  write_removed(worker);
+}
+
+void Directory::write_removed(WorkerState& worker) {
+  const LiveChange gone = std::exchange(removed_, {});
+  if (gone.bytes == 0) return;
+  const Word word = change_live(worker, gone.page, 0, gone.bytes);
+  if (page_live(word) == 0 && gone.page != ref_page(now.head)) emptied_.push_back(gone.page);
+}
+
+Word Directory::change_live(WorkerState& worker, std::uint32_t page, std::uint64_t added,
+                            std::uint64_t removed) {
   Word& shared = segment().page_word(page);
   const Word before = load_relaxed(&shared);
-  const Word after_it = before + static_cast<Word>(bytes) * kPageLiveUnit;
-  if (bytes < 0 && page_live(before) < static_cast<std::uint64_t>(-bytes))
-    corrupt("a page with less than is evicted");
+  if (page_live(before) + added < removed) corrupt("a page with less than is evicted");
+  const Word after_it = before + (added - removed) * kPageLiveUnit;
   if (engine_.page_touched[page] == worker.txn.id()) {
     store_release(&shared, after_it);
   } else {
     worker.txn.set(shared, after_it);
     engine_.page_touched[page] = worker.txn.id();
   }
-  live_physical_ += static_cast<std::uint64_t>(bytes);
-  if (page_live(after_it) == 0 && page != ref_page(now.head)) emptied_.push_back(page);
+  return after_it;
 }
 
 /// Gives a page up; it is retired with the commit.
@@ -177,6 +203,43 @@ void Directory::free_page(WorkerState& worker, std::uint32_t page) {
   worker.freed.push_back(page);
   ++turnover.freed;
   pages.fetch_sub(1, std::memory_order_relaxed);
+}
+
+namespace {
+
+constexpr std::size_t kCacheLine = 64;
+
+void prefetch_lines(const void* from, std::size_t bytes) {
+  const char* const begin = static_cast<const char*>(from);
+  for (std::size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(begin + at, 1);
+}
+
+}  // namespace
+
+void Directory::prefetch() const {
+  prefetch_lines(this, sizeof *this);
+  __builtin_prefetch(&segment().slot(slot).generation, 1);
+}
+
+/// The index entry of the record behind the tail, which is likely to go next.
+void Directory::fetch_next_victim() const {
+  const char* const next =
+      reinterpret_cast<const char*>(tail_.at) + record_bytes(counted_bytes(*tail_.at), 0);
+  if (next + kRecordHeaderBytes > tail_.end) return;
+  index_.prefetch_entry(load_relaxed(&reinterpret_cast<const RecordHeader*>(next)->tag) & 0xffffffff);
+  __builtin_prefetch(next + record_bytes(counted_bytes(*tail_.at), 0), 1);
+}
+
+void Directory::prefetch_places() const {
+  constexpr std::size_t kRecordAhead = 192;  // of the next record, whose size is not known yet
+  const Ref head = load_relaxed(&now.head);
+  const Ref tail = load_relaxed(&now.tail);
+  const Word next_generation = load_relaxed(&generation) + 1;
+  prefetch_lines(&segment().slot(slot).copies[next_generation & 1], kHotWords * 8);
+  if (const char* const place = segment().address_of(head, kRecordAhead)) prefetch_lines(place, kRecordAhead);
+  __builtin_prefetch(segment().address_of(tail, kRecordHeaderBytes), 1);
+  if (ref_page(head) < segment().geometry().pages)
+    __builtin_prefetch(&segment().page_word(ref_page(head)), 1);
 }
 
 }  // namespace mayfly::shm

@@ -2,13 +2,10 @@
 
 #include <vector>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 namespace {
-
-constexpr std::uint32_t kDepthBits = 12;  // hash bits below it choose the page, the next ones the entry
 
 struct Fill {
   std::uint32_t used;
@@ -25,80 +22,40 @@ Word pack(const Fill& fill) {
 
 }  // namespace
 
-bool KeyIndex::empty() const { return directory_.now.index_root == 0; }
-std::uint32_t KeyIndex::depth() const { return ref_offset(directory_.now.index_root) / 8; }
+KeyIndex::KeyIndex(Directory& directory)
+    : directory_(directory), entry_mask_(directory.segment().geometry().index_entries() - 1) {}
 
-std::uint32_t KeyIndex::page_at(std::uint32_t root_slot) const {
-  const Segment& segment = directory_.segment();
-  const std::uint32_t root = ref_page(directory_.now.index_root);
-  if (depth() == 0) return root;
-  const Word pair = load_relaxed(segment.page(root) + root_slot / 2);
-  const auto page = static_cast<std::uint32_t>(root_slot % 2 == 0 ? pair & 0xffffffff : pair >> 32);
-  if (page >= segment.geometry().pages) directory_.corrupt("an index page beyond the pages");
-  return page;
+void KeyIndex::learn_root() const {
+  seen_root_ = directory_.now.index_root;
+  const std::uint32_t root = ref_page(seen_root_);
+  if (root >= directory_.segment().geometry().pages) corrupt_page();
+  page_mask_ = (Word{1} << depth()) - 1;
+  only_page_ = root;
+  pages_ = depth() == 0 ? &only_page_ : reinterpret_cast<const PageNumber*>(directory_.segment().page(root));
 }
 
-KeyIndex::Place KeyIndex::place_of(Word hash) const {
-  const auto slot = static_cast<std::uint32_t>(hash & ((Word{1} << depth()) - 1));
-  return {page_at(slot), slot};
-}
-
-IndexEntry* KeyIndex::entries(std::uint32_t page) const {
-  return reinterpret_cast<IndexEntry*>(directory_.segment().page(page));
-}
-
-std::uint32_t KeyIndex::first_probe(Word hash) const {
-  return static_cast<std::uint32_t>(hash >> kDepthBits) &
-         (directory_.segment().geometry().index_entries() - 1);
-}
-
-/// The first entry on the hash's path for which `match` is true, up to one never used.
-template <class Match>
-IndexEntry* KeyIndex::probe(Word hash, Match match) const {
-  if (empty()) return nullptr;
-  IndexEntry* const table = entries(place_of(hash).page);
-  const std::uint32_t n = directory_.segment().geometry().index_entries();
-  std::uint32_t i = first_probe(hash);
-  for (std::uint32_t steps = 0; steps < n; ++steps, i = (i + 1) & (n - 1)) {
-    if (match(table[i])) return &table[i];
-    if (table[i].hash == kHashEmpty) return nullptr;
-  }
-  return nullptr;
-}
-
-IndexEntry* KeyIndex::find(Word hash, std::string_view key) const {
-  return probe(hash, [&](const IndexEntry& entry) {
-    return entry.hash == hash && directory_.key_equals(entry.newest, key);
-  });
-}
-
-IndexEntry& KeyIndex::find_owner(Ref ref, const RecordHeader& record) const {
+IndexEntry& KeyIndex::find_by_key(Ref ref, const RecordHeader& record) const {
   const Word low = record.tag & 0xffffffff;
-  IndexEntry* entry = probe(low, [&](const IndexEntry& e) {
-    return (e.hash & 0xffffffff) == low && e.hash > kHashTombstone && (e.oldest == ref || e.newest == ref);
+  const auto named = [&](const IndexEntry& e) {
+    return (e.hash & 0xffffffff) == low && e.hash > kHashTombstone;
+  };
+  IndexEntry* entry = probe(low, [&](const IndexEntry& e) { return named(e) && e.newest == ref; });
+  if (entry != nullptr) return *entry;
+  std::string scratch;
+  const std::string_view key = directory_.record_key(ref, scratch);
+  entry = probe(low, [&](const IndexEntry& e) {
+    return named(e) && directory_.key_equals(directory_.record(e.newest), e.newest, key);
   });
-  if (entry == nullptr) {
-    std::string scratch;
-    const std::string_view key = directory_.record_key(ref, scratch);
-    entry = probe(low, [&](const IndexEntry& e) {
-      return (e.hash & 0xffffffff) == low && e.hash > kHashTombstone && directory_.key_equals(e.newest, key);
-    });
-  }
   if (entry == nullptr) directory_.corrupt("a record's key is not in the index");
   return *entry;
 }
 
-bool KeyIndex::is_newest(Ref ref, const RecordHeader& record) const {
-  const Word low = record.tag & 0xffffffff;
-  return probe(low, [&](const IndexEntry& e) {
-           return (e.hash & 0xffffffff) == low && e.hash > kHashTombstone && e.newest == ref;
-         }) != nullptr;
-}
+void KeyIndex::corrupt_page() const { directory_.corrupt("an index page beyond the pages"); }
 
 bool KeyIndex::has_room(Word hash) const {
   if (empty()) return false;
   const Geometry& geometry = directory_.segment().geometry();
-  const Fill fill = unpack(directory_.segment().line(place_of(hash).page).fill);
+  const Fill fill = unpack(directory_.segment().line(page_of(hash)).fill);
   const std::uint32_t n = geometry.index_entries();
   const std::uint32_t most = fill.depth >= geometry.max_depth() ? n - 2 : n * 3 / 4;
   return fill.used + fill.tombstones < most;
@@ -112,7 +69,7 @@ bool KeyIndex::ensure_room(WorkerState& worker, Word hash) {
     return true;
   }
   const Geometry& geometry = directory_.segment().geometry();
-  const Fill fill = unpack(directory_.segment().line(place_of(hash).page).fill);
+  const Fill fill = unpack(directory_.segment().line(page_of(hash)).fill);
   const bool split = fill.used >= geometry.index_entries() / 2;
   if (split && fill.depth >= geometry.max_depth() && fill.tombstones == 0) return false;
   grow(worker, hash, split && fill.depth < geometry.max_depth());
@@ -142,7 +99,7 @@ void KeyIndex::grow(WorkerState& worker, Word hash, bool split) {
   const Segment& segment = directory_.segment();
   const std::uint32_t old_depth = depth();
   const std::uint32_t old_root = ref_page(directory_.now.index_root);
-  const std::uint32_t old_page = place_of(hash).page;
+  const std::uint32_t old_page = page_of(hash);
   const std::uint32_t page_depth = unpack(segment.line(old_page).fill).depth;
   if (page_depth > old_depth) directory_.corrupt("an index page deeper than its root");
   const Word bit = Word{1} << page_depth;
@@ -164,7 +121,7 @@ void KeyIndex::grow(WorkerState& worker, Word hash, bool split) {
   } else {
     std::vector<std::uint32_t> table(std::size_t{1} << fresh_depth);
     for (std::uint32_t i = 0; i < table.size(); ++i) {
-      const std::uint32_t was = page_at(i & ((1u << old_depth) - 1));
+      const std::uint32_t was = page_of(i & ((1u << old_depth) - 1));
       table[i] = was != old_page ? was : (i & bit) != 0 ? high : low;
     }
     const std::uint32_t root = directory_.claim_page(worker, PageRole::root);
@@ -176,7 +133,7 @@ void KeyIndex::grow(WorkerState& worker, Word hash, bool split) {
 }
 
 IndexEntry& KeyIndex::insert(WorkerState& worker, Word hash, Ref newest, Word live) {
-  const std::uint32_t page = place_of(hash).page;
+  const std::uint32_t page = page_of(hash);
   IndexEntry* entry = nullptr;
   const std::uint32_t n = directory_.segment().geometry().index_entries();
   std::uint32_t i = first_probe(hash);
@@ -201,7 +158,7 @@ IndexEntry& KeyIndex::insert(WorkerState& worker, Word hash, Ref newest, Word li
 }
 
 void KeyIndex::remove(WorkerState& worker, IndexEntry& entry) {
-  Word& shared_fill = directory_.segment().line(place_of(entry.hash).page).fill;
+  Word& shared_fill = directory_.segment().line(page_of(entry.hash)).fill;
   Fill fill = unpack(shared_fill);
   --fill.used;
   ++fill.tombstones;
@@ -214,7 +171,7 @@ void KeyIndex::collect_pages(std::vector<std::uint32_t>& out) const {
   const std::uint32_t d = depth();
   if (d > 0) out.push_back(ref_page(directory_.now.index_root));
   for (std::uint32_t i = 0; i < 1u << d; ++i) {
-    const std::uint32_t page = page_at(i);
+    const std::uint32_t page = page_of(i);
     // A page of depth p stands in the root every 2^p slots: take it at its first one.
     const std::uint32_t page_depth = unpack(directory_.segment().line(page).fill).depth;
     if (page_depth > d) directory_.corrupt("an index page deeper than its root");

@@ -137,6 +137,8 @@ std::uint64_t Reader::generation(std::uint32_t id) const { return impl_->view.ge
 
 std::uint64_t Reader::bytes_read() const { return impl_->view.bytes_read(); }
 
+std::uint64_t Reader::key_scans() const { return impl_->key_scans; }
+
 std::uint32_t Reader::wake_word() const {
   return static_cast<std::uint32_t>(load_acquire(&impl_->view.header().state.wake));
 }

@@ -152,11 +152,20 @@ class Reader {
                           std::uint64_t max_bytes = ~0ull);
   /// The seq of the oldest live record received at or after `wall_ns`, or next_seq.
   std::uint64_t seek_time(const DirectoryInfo& directory, std::uint64_t wall_ns);
-  /// The newest value of a key. Copies it into `value`.
+  /// The newest record of a key. Found by the key index: its cost does not grow with the directory.
   std::optional<RecordView> get(const DirectoryInfo& directory, std::string_view key);
+  /// The newest `n` live records of one key that pass `filter` (null: all), in order of seq; of one
+  /// moment, as snapshot(). Costs what the key's own records cost, from the newest to the last one taken.
+  Snapshot last_of_key(const DirectoryInfo& directory, std::string_view key, std::uint64_t n,
+                       const RecordFilter& filter = nullptr);
+  /// As seek_last(), within one key.
+  std::uint64_t seek_last_of_key(const DirectoryInfo& directory, std::string_view key, std::uint64_t n,
+                                 const RecordFilter& filter = nullptr);
 
   /// Bytes copied from the segment so far, for tests and metrics.
   std::uint64_t bytes_read() const;
+  /// Lookups by key that were answered by a scan: the index was of no use, or a scan is sooner.
+  std::uint64_t key_scans() const;
 
   /// The word on which wait() sleeps; read it before looking for news, then hand it to wait().
   std::uint32_t wake_word() const;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shm/key_lookup.h"
 #include "shm/reader.h"
 #include "shm/segment_file.h"
 #include "shm/segment_view.h"
@@ -49,6 +50,7 @@ class ReaderImpl {
   std::string path;
   std::optional<Mapping> mapping;  // absent over a test's memory
   SegmentView view;
+  std::uint64_t key_scans = 0;
 
   /// The directory's state, or nothing when that incarnation is gone.
   std::optional<CommittedState> state_of(const DirectoryInfo& directory) const;
@@ -70,9 +72,31 @@ class ReaderImpl {
   /// One try at a snapshot. True when records and bytes are exactly the commit's.
   bool collect(std::uint32_t slot, const CommittedState& state, Reader::Snapshot& snapshot);
 
+  /// The newest records of a key, newest first.
+  struct KeyPieces {
+    struct Piece {
+      RecordView view;  // its texts are in `bytes`, from `at` on, if they are kept
+      std::size_t at;
+      Ref place;
+    };
+    std::vector<Piece> pieces;
+    std::vector<char> bytes;
+    bool keep_bytes = true;
+  };
+  /// One try. again: overtaken. absent: none, or none left.
+  KeyLookup::Looked collect_key(std::uint32_t slot, const CommittedState& state, std::string_view key,
+                                std::uint64_t n, const RecordFilter& filter, KeyPieces& out);
+  /// Repeats collect_key(). False: by the index it cannot be had, or not well.
+  bool pieces_of_key(const DirectoryInfo& directory, std::string_view key, std::uint64_t n,
+                     const RecordFilter& filter, KeyPieces& out, std::optional<CommittedState>& state);
+  /// get(), by a look at everything from the newest on.
+  std::optional<RecordView> get_by_scan(const DirectoryInfo& directory, std::string_view key);
+
   static RecordView view_of(const FoundRecord& found);
 
  private:
+  bool settle(std::uint32_t slot, const CommittedState& state, KeyPieces& found);
+
   PageImage image_;
 };
 

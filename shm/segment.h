@@ -1,6 +1,7 @@
 // Typed access to the parts of a data segment in memory, and the transaction on it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -13,7 +14,12 @@ namespace mayfly::shm {
 /// A mapped segment whose header was checked. Does not own the memory. Indexes are the caller's to check.
 class Segment {
  public:
-  Segment(Word* base, const Geometry& geometry) : base_(reinterpret_cast<char*>(base)), geometry_(geometry) {}
+  Segment(Word* base, const Geometry& geometry)
+      : base_(reinterpret_cast<char*>(base)),
+        page_shift_(static_cast<std::uint32_t>(std::countr_zero(geometry.page_bytes))),
+        pages_(base_ + geometry.pages_at),
+        pages_bytes_(std::uint64_t{geometry.pages} << page_shift_),
+        geometry_(geometry) {}
 
   const Geometry& geometry() const { return geometry_; }
   Header& header() const { return *at<Header>(0); }
@@ -34,11 +40,17 @@ class Segment {
     return *at<PageLine>(geometry_.lines_at + std::uint64_t{page} * sizeof(PageLine));
   }
   Word* page(std::uint32_t page) const {
-    return at<Word>(geometry_.pages_at + std::uint64_t{page} * geometry_.page_bytes);
+    return reinterpret_cast<Word*>(pages_ + (std::uint64_t{page} << page_shift_));
   }
   Word* word_at(std::uint64_t offset) const { return at<Word>(offset); }
   std::uint64_t offset_of(const Word* word) const {
     return static_cast<std::uint64_t>(reinterpret_cast<const char*>(word) - base_);
+  }
+  /// The place's address; null when it lies beyond the pages. A place beyond its own page, which no
+  /// writer makes, is not noticed here.
+  MAYFLY_HOT char* address_of(Ref ref, std::uint32_t bytes) const {
+    const std::uint64_t at = (std::uint64_t{ref_page(ref)} << page_shift_) + ref_offset(ref);
+    return at + bytes <= pages_bytes_ ? pages_ + at : nullptr;
   }
   /// The page's present incarnation, as a place at `offset` in it.
   Ref place(std::uint32_t page_number, std::uint32_t offset) const {
@@ -51,6 +63,9 @@ class Segment {
     return reinterpret_cast<T*>(base_ + offset);
   }
   char* base_;
+  std::uint32_t page_shift_;
+  char* pages_;
+  std::uint64_t pages_bytes_;
   Geometry geometry_;
 };
 
@@ -68,7 +83,7 @@ class Transaction {
     store_release(&area_->undo_target, target_generation);
   }
   /// Logs the old value, then stores the new one.
-  void set(Word& word, Word value MAYFLY_SITE) {
+  MAYFLY_HOT void set(Word& word, Word value MAYFLY_SITE) {
     UndoPair& pair = pairs_[count_];
     store_release(&pair.offset, segment_.offset_of(&word) MAYFLY_PASS_SITE);
     store_release(&pair.old_value, load_relaxed(&word) MAYFLY_PASS_SITE);

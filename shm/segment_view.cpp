@@ -67,19 +67,28 @@ std::string SegmentView::load_name(std::uint32_t i, Word incarnation) const {
   return valid_directory_name(name) ? name : std::string{};
 }
 
+bool SegmentView::may_be_named(std::uint32_t i, std::string_view name) const {
+  const Slot& shared = slot(i);
+  if (load_acquire(&shared.name_bytes) != name.size() || name.empty()) return false;
+  Word first = 0;
+  std::memcpy(&first, name.data(), std::min(name.size(), sizeof first));
+  return load_acquire(&shared.name[0]) == first;
+}
+
 std::uint64_t SegmentView::free_pages() const {
   std::uint64_t free = 0;
   for (std::uint32_t page = 0; page < geometry_.pages; ++page) {
-    free += load_acquire(&part<Word>(base_, geometry_.page_words_at + std::uint64_t{page} * 8)) == 0 ? 1 : 0;
+    free += load_acquire(page_word(page)) == 0 ? 1 : 0;
   }
   return free;
 }
 
-bool SegmentView::valid(Ref place) const { return place != 0 && ref_page(place) < geometry_.pages; }
+const Word* SegmentView::stamp_word(std::uint32_t number) const {
+  return &part<Word>(base_, geometry_.stamps_at + std::uint64_t{number} * 8);
+}
 
-Word SegmentView::stamp_of(Ref place) const {
-  return load_acquire(&part<Word>(base_, geometry_.stamps_at + std::uint64_t{ref_page(place)} * 8)) &
-         kStampMask;
+const Word* SegmentView::page_word(std::uint32_t number) const {
+  return &part<Word>(base_, geometry_.page_words_at + std::uint64_t{number} * 8);
 }
 
 Found SegmentView::load_links(Ref place, const CommittedState& state, PageImage& image) {
@@ -107,9 +116,7 @@ Found SegmentView::load_page(Ref place, const CommittedState& state, PageImage& 
   if (links != Found::record) return links;
   image.words.resize(geometry_.page_bytes / 8);
   const std::size_t words = words_for(image.limit);
-  copy_out(image.words.data(),
-           &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
-           words);
+  copy_out(image.words.data(), page(ref_page(place)), words);
   bytes_read_ += words * 8;
   // SYNC POINT: pairs with the stamp's store in Directory::claim_page. Had the copy seen a byte of
   // the page's next life, this load would see that life's stamp.
@@ -120,9 +127,7 @@ Found SegmentView::peek_page(Ref place, const CommittedState& state, PageImage& 
   const Found links = load_links(place, state, image);
   if (links != Found::record) return links;
   if (image.limit < kRecordHeaderBytes && image.role != PageRole::continuation) return Found::broken;
-  copy_out(&first,
-           &part<Word>(base_, geometry_.pages_at + std::uint64_t{ref_page(place)} * geometry_.page_bytes),
-           kRecordHeaderBytes / 8);
+  copy_out(&first, page(ref_page(place)), kRecordHeaderBytes / 8);
   bytes_read_ += kRecordHeaderBytes;
   return stamp_of(place) == ref_stamp(place) ? Found::record : Found::gone;
 }

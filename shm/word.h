@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <cstring>
 
+// For what every record goes through: inlined whatever the compiler thinks of it.
+#define MAYFLY_HOT [[gnu::always_inline]] inline
+
 namespace mayfly::shm {
 
 using Word = std::uint64_t;
@@ -28,6 +31,8 @@ struct StoreSite {
 };
 using StoreHook = void (*)(const StoreSite& site, const Word* word);
 inline StoreHook g_store_hook = nullptr;
+/// Called before each acquire load: tests let the writer go on in the middle of a read.
+inline void (*g_load_hook)() = nullptr;
 inline void report_store(const StoreSite& site, const Word* word) {
   if (g_store_hook != nullptr) g_store_hook(site, word);
 }
@@ -36,7 +41,12 @@ inline void report_store(const StoreSite& site, const Word* word) {
 #define MAYFLY_PASS_SITE
 #endif
 
-inline Word load_acquire(const Word* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+inline Word load_acquire(const Word* word) {
+#ifdef MAYFLY_STORE_HOOK
+  if (g_load_hook != nullptr) g_load_hook();
+#endif
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 /// For the writer's own words, and for hints.
 inline Word load_relaxed(const Word* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 
@@ -51,7 +61,7 @@ inline void store_release(Word* word, Word value MAYFLY_SITE) {
 constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
 
 /// Copies private bytes into shared words; the last word is padded with zeros.
-inline void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
+MAYFLY_HOT void copy_in(Word* to, const void* from, std::size_t bytes MAYFLY_SITE) {
   const char* source = static_cast<const char*>(from);
   const auto word_at = [&](std::size_t i) {
     Word word;

@@ -12,6 +12,9 @@
 namespace mayfly::shm {
 namespace {
 
+// Index entries and newest records of so many keys are about as large as a second-level cache.
+constexpr std::uint64_t kFarKeys = 8192;
+
 constexpr std::uint64_t kDueSlice = 4096;  // records evicted by age in one go
 
 FileOptions file_options(const WriterOptions& options) {
@@ -218,7 +221,25 @@ bool Worker::begin(DirectoryId id, Now now) {
 }
 
 Verdict Worker::append(std::string_view key, std::string_view value) {
-  return state_->current->append(*state_, key, value);
+  const auto dropped = put(key, hash(key), value);
+  return dropped ? Verdict::dropped(*dropped) : last_stored();
+}
+
+std::uint64_t Worker::hash(std::string_view key) const { return state_->current->key_hash(key); }
+
+bool Worker::reaches_far(bool many) { return state_->far = many || state_->current->now.keys >= kFarKeys; }
+
+std::uint64_t Worker::prepare(std::string_view key) const { return state_->current->prepare(key); }
+
+void Worker::approach(std::uint64_t hash) const { state_->current->approach(hash); }
+
+std::optional<DropCause> Worker::put(std::string_view key, std::uint64_t hash, std::string_view value) {
+  return state_->current->append(*state_, key, hash, value);
+}
+
+Verdict Worker::last_stored() const {
+  const Commit& now = state_->current->now;
+  return {true, DropCause::stopped, now.next_seq - 1, now.last_time_ns};
 }
 
 bool Worker::unset(std::string_view key) { return state_->current->unset(*state_, key); }
@@ -239,6 +260,16 @@ void Worker::commit() {
   state_->engine.pool.give_back(state_->stash);
   state_->current = nullptr;
   directory.mutex.unlock();
+}
+
+void Worker::announce(DirectoryId id) const {
+  const Engine& engine = state_->engine;
+  if (id < engine.slots_used()) engine.directories[id]->prefetch();
+}
+
+void Worker::expect(DirectoryId id) const {
+  const Engine& engine = state_->engine;
+  if (id < engine.slots_used()) engine.directories[id]->prefetch_places();
 }
 
 void Worker::count_unattributed(DropCause cause, std::uint64_t n) {

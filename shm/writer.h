@@ -109,6 +109,17 @@ class Worker {
   bool begin(DirectoryId id, Now now);
   /// Judges and stores one record (log: appends; status: replaces).
   Verdict append(std::string_view key, std::string_view value);
+  /// append() for many records: `hash` is hash(key), or prepare(key). Nothing when it is stored.
+  std::optional<DropCause> put(std::string_view key, std::uint64_t hash, std::string_view value);
+  std::uint64_t hash(std::string_view key) const;
+  /// True when the directory is larger than a processor's caches, so that it is worth while to
+  /// prepare() all records and, a few records ahead of its put(), approach() each. Both only fetch
+  /// what the put() will read. `many`: the caller has batches for many directories at hand.
+  bool reaches_far(bool many);
+  std::uint64_t prepare(std::string_view key) const;
+  void approach(std::uint64_t hash) const;
+  /// Where the last record stored went, within its directory's batch.
+  Verdict last_stored() const;
   /// Removes a status key (log: the whole key). False when the key is not there.
   bool unset(std::string_view key);
   /// Counts a record that was dropped before it could be handed over (a value skipped unread).
@@ -118,6 +129,11 @@ class Worker {
   std::optional<DropCause> judge_lengths(std::uint64_t key_bytes, std::uint64_t value_bytes) const;
   /// Publishes the batch and unlocks; then frees and compacts, bounded by what the batch wrote.
   void commit();
+
+  /// For whoever has batches for many directories at hand: announce() each two batches before its
+  /// begin(), expect() one batch before. Both only fetch what is going to be read, and lock nothing.
+  void announce(DirectoryId id) const;
+  void expect(DirectoryId id) const;
 
   /// Counts a drop that belongs to no directory. No batch needed; visible at once.
   void count_unattributed(DropCause cause, std::uint64_t n = 1);

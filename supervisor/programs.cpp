@@ -1,7 +1,8 @@
 #include "supervisor/programs.h"
 
-#include <filesystem>
 #include <thread>
+
+#include "common/program_path.h"
 
 namespace mayfly::supervisor {
 
@@ -131,9 +132,8 @@ std::vector<Program> make_programs(const UpOptions& options, const RuntimePaths&
   programs.push_back({"relayd", relayd_request(options, paths, identity, hub_address(options, listeners))});
   hand_over(programs.back().request, listeners, {"relay", "relay-unix"});
 
-  const auto own_directory = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   for (auto& program : programs) {
-    program.request.path = (own_directory / program.name).string();
+    program.request.path = program_path(program.name);
     const auto watchdog = std::chrono::microseconds(options.watchdog).count();
     program.request.environment = {{"NOTIFY_SOCKET", paths.notify_socket},
                                    {"WATCHDOG_USEC", std::to_string(watchdog)}};

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "common/daemon.h"
+#include "common/program_path.h"
 #include "common/runtime_dir.h"
 #include "supervisor/host.h"
 #include "supervisor/lock.h"
@@ -73,7 +74,19 @@ bool clear_up_after_predecessor(const RuntimePaths& paths) {
   return true;
 }
 
+// Said before anything is opened: a hub of its own package may not be installed.
+shm::Status check_hub_is_there(const UpOptions& options) {
+  if (!embeds_hub(options)) return {};
+  const std::string path = program_path("hubd");
+  if (::access(path.c_str(), X_OK) == 0) return {};
+  return shm::Error{
+      Errc::not_found,
+      "there is no " + path +
+          ": install the package mayfly-hub, or name a hub elsewhere with --hub-url, or say --no-hub"};
+}
+
 int run_in(UpOptions options, const RuntimePaths& paths, RuntimeLock lock, Notifier own_notifier) {
+  if (auto there = check_hub_is_there(options); !there) return fail(there.error());
   const bool had_predecessor = clear_up_after_predecessor(paths);
   auto identity = load_host_identity(options.config, paths.host_key);
   if (!identity) return fail(identity.error());

@@ -85,9 +85,10 @@ class HostileTest : public testing::Test {
       for (int i = 0; i < 8; ++i) {
         const DirectoryId id = static_cast<DirectoryId>(i % 2);
         engine.with_directory(state, id, [&](Directory& d) {
-          for (int n = 0; n < 40; ++n)
-            d.append(state, "k" + std::to_string(n * i % 80),
-                     std::string(static_cast<std::size_t>(n * 31 % 300), 'w'));
+          for (int n = 0; n < 40; ++n) {
+            const std::string key = "k" + std::to_string(n * i % 80);
+            d.append(state, key, d.key_hash(key), std::string(static_cast<std::size_t>(n * 31 % 300), 'w'));
+          }
           d.unset(state, "k" + std::to_string(i));
           Quotas q = d.quotas();
           q.max_total_bytes = i == 5 ? 1000 : 40'000;

@@ -1,6 +1,7 @@
 // A million random operations against the naive model: every record, order, byte and counter.
 #include <cstdlib>
 
+#include "tests/shm/lookup_checks.h"
 #include "tests/shm/rig.h"
 
 namespace mayfly::shm::test {
@@ -82,6 +83,16 @@ class Property {
       Reader reader = rig_.reader();
       ASSERT_EQ(describe(reader, pair.name), describe(pair.model)) << pair.name << " after " << operations;
     }
+    look_up();
+  }
+  /// Lookups by key say what the whole view says; also while a batch is open.
+  void look_up() {
+    Reader reader = rig_.reader();
+    for (const Pair& pair : pairs_) {
+      const std::vector<std::string> keys = {key(), key(), "k0", "not there"};
+      ASSERT_EQ(compare_lookups(reader, pair.name, keys, 1 + random_() % 60, lookups), "")
+          << pair.name << " after " << operations;
+    }
   }
   void verify() {
     const VerifyReport report = rig_.verify();
@@ -89,6 +100,7 @@ class Property {
   }
 
   std::uint64_t operations = 0;
+  std::uint64_t lookups = 0;
 
  private:
   void add(Kind kind) {
@@ -123,6 +135,7 @@ class Property {
         ASSERT_EQ(cause_name(got.cause), cause_name(*cause));
       }
     }
+    if (random_() % 8 == 0) look_up();
     w.commit();
   }
   void unset(Pair& pair) {
@@ -161,6 +174,7 @@ TEST(Property, AMillionRandomOperationsEqualTheModel) {
   const std::uint64_t wanted = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 1'000'000;
   std::uint64_t total = 0;
   std::uint64_t compared = 0;
+  std::uint64_t lookups = 0;
   for (std::uint64_t seed = 1; total < wanted; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Property property(seed);
@@ -175,9 +189,11 @@ TEST(Property, AMillionRandomOperationsEqualTheModel) {
       FAIL() << corrupt.what << " after " << property.operations;
     }
     total += property.operations;
+    lookups += property.lookups;
   }
-  std::printf("operations %llu, whole views compared %llu\n", static_cast<unsigned long long>(total),
-              static_cast<unsigned long long>(compared));
+  std::printf("operations %llu, whole views compared %llu, lookups by key %llu\n",
+              static_cast<unsigned long long>(total), static_cast<unsigned long long>(compared),
+              static_cast<unsigned long long>(lookups));
 }
 
 }  // namespace
