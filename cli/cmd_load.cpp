@@ -1,10 +1,7 @@
 // `mayfly load`: a load test of the ingest path.
-#include <unistd.h>
-
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
+#include <cstdlib>
 
 #include "cli/command.h"
 #include "cli/load_run.h"
@@ -14,8 +11,6 @@
 #include "shm/reader.h"
 
 namespace mayfly::cli {
-
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -27,27 +22,15 @@ struct Server {
   pid_t ingestd = 0;
 };
 
-// Where the written records can be watched; nothing to watch where they go elsewhere.
+// Where the written records can be watched, and the process that takes them; neither where they go elsewhere.
 Server find_server(const Globals& globals) {
   Server server;
+  const bool elsewhere = std::getenv("MAYFLY_ADDR") != nullptr;
+  if (!elsewhere || !globals.segment.empty()) server.segment = globals.segment_path();
+  if (elsewhere) return server;
   const auto info = find_runtime_info(globals.runtime_directory());
-  if (std::getenv("MAYFLY_ADDR") == nullptr || !globals.segment.empty())
-    server.segment = globals.segment_path();
   if (info && info.value().contains("pids")) server.ingestd = info.value()["pids"].value("ingestd", 0);
   return server;
-}
-
-// User and system time of a process so far; 0 when it is gone.
-std::uint64_t processor_ns(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (pid <= 0 || !std::getline(file, line)) return 0;
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  std::uint64_t user = 0, system = 0;
-  fields >> user >> system;
-  return (user + system) * (1'000'000'000ull / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
 // What the load's directories have stored so far, also in those that do not exist yet.
@@ -68,21 +51,30 @@ void show_progress(double seconds, std::uint64_t sent) {
   before = sent;
 }
 
+// What a process used since `before`; nothing when it is not the same any more.
+std::optional<std::uint64_t> used_since(std::optional<std::uint64_t> before, pid_t pid) {
+  const auto now = process_cpu_ns(pid);
+  if (!before || !now) return std::nullopt;
+  return *now - std::min(*now, *before);
+}
+
 int run_load(const Globals& globals, const LoadPlan& plan) {
-  const auto targets = find_targets(globals);
+  const auto targets =
+      plan.dialect == Dialect::redis ? find_targets(globals, {"redis"}) : find_targets(globals);
   if (!targets) return complain("not sent: " + targets.error().text);
+  const auto block = LoadBlock::make(plan);
+  if (!block) return complain(block.error().text, kUsage);
   const Server server = find_server(globals);
   const auto stored_before = stored_so_far(server, plan);
-  const auto processor_before = processor_ns(server.ingestd);
-  LoadProbe probe(server.segment, plan.prefix + "-probe", targets.value());
+  // The probe always speaks to the native listener; elsewhere there is nothing to watch.
+  const auto probed = server.segment.empty() ? targets : find_targets(globals);
+  LoadProbe probe(server.segment, plan.prefix + "-probe", probed ? probed.value() : targets.value());
   if (!server.segment.empty()) probe.start();
 
   LoadResult result;
-  const auto begin = steady_clock::now();
-  result.counts = send_load(plan, targets.value(), show_progress);
-  result.seconds = std::chrono::duration<double>(steady_clock::now() - begin).count();
-  const auto processor_after = processor_ns(server.ingestd);
-  if (processor_after > processor_before) result.processor_ns = processor_after - processor_before;
+  const auto processor_before = process_cpu_ns(server.ingestd);
+  result.effort = send_load(plan, block.value(), targets.value(), show_progress);
+  result.server_ns = used_since(processor_before, server.ingestd);
   result.visible = summarize(probe.stop());
   const auto stored_after = stored_so_far(server, plan);
   if (stored_before && stored_after && *stored_after >= *stored_before) {
@@ -93,19 +85,24 @@ int run_load(const Globals& globals, const LoadPlan& plan) {
   } else {
     print(load_text(plan, result));
   }
-  if (result.counts.sent == 0) return complain("not sent: no connection to " + targets.value().front().text);
+  if (result.effort.counts.sent == 0)
+    return complain("not sent: no connection to " + targets.value().front().text);
   return flush_output() && result.accounted() ? kOk : kFailed;
 }
 
 struct LoadArguments {
   LoadPlan plan;
   std::string kind = "log";
+  std::string dialect = "resp";
   std::string batch;
 };
 
 int check_and_run(const Globals& globals, LoadArguments& arguments) {
   auto& plan = arguments.plan;
   plan.kind = arguments.kind == "log" ? shm::Kind::log : shm::Kind::status;
+  plan.dialect = arguments.dialect == "resp"     ? Dialect::resp
+                 : arguments.dialect == "inline" ? Dialect::line
+                                                 : Dialect::redis;
   if (!arguments.batch.empty()) {
     const auto bytes = parse_size(arguments.batch);
     if (!bytes || bytes.value() == 0 || bytes.value() > (64u << 20)) {
@@ -125,6 +122,12 @@ void add_load(CLI::App& app, const Globals& globals, Outcome& outcome) {
   auto& plan = arguments->plan;
   command->add_option("--kind", arguments->kind, "log or status [log]")
       ->check(CLI::IsMember({"log", "status"}));
+  command
+      ->add_option(
+          "--dialect", arguments->dialect,
+          "resp or inline: as programs and scripts write; redis: HSET and XADD, each answered [resp]")
+      ->check(CLI::IsMember({"resp", "inline", "redis"}));
+  command->add_option("--threads", plan.threads, "that send [1]")->check(CLI::Range(1u, 64u));
   command->add_option("--connections", plan.connections, "connections [4]")->check(CLI::Range(1u, 65'536u));
   command->add_option("--keys", plan.keys, "keys per directory [100]")->check(CLI::Range(1u, 100'000'000u));
   command->add_option("--directories", plan.directories, "directories [1]")->check(CLI::Range(1u, 4096u));

@@ -10,8 +10,6 @@ namespace mayfly::cli {
 
 namespace {
 
-constexpr std::string_view kBarrier = "*1\r\n$7\r\nDROPPED\r\n*1\r\n$4\r\nPING\r\n";
-constexpr std::uint64_t kBarrierBytes = 1 << 20;
 constexpr std::chrono::milliseconds kReconnectAfter{20};
 constexpr int kSendsPerTurn = 8;  // then it is the next connection's turn
 
@@ -34,17 +32,36 @@ std::uint64_t LoadCounts::dropped_total() const {
 
 LoadConnection::LoadConnection(const LoadPlan& plan, const LoadBlock& block,
                                const std::vector<WriteTarget>& targets, std::size_t first_record)
-    : plan_(plan), block_(block), targets_(targets), next_record_(first_record % block.records()) {}
+    : plan_(plan),
+      block_(block),
+      targets_(targets),
+      first_(first_record % block.records()),
+      place_(block.place_of(first_)),
+      accounted_(first_),
+      next_barrier_(block.barriers_at(place_)) {}
+
+LoadCounts LoadConnection::counts() const {
+  LoadCounts counts;
+  counts.sent = block_.whole_at(place_) - first_;
+  counts.bytes = bytes_;
+  counts.covered = covered_;
+  counts.unknown = unknown_;
+  counts.dropped = dropped_;
+  counts.breaks = breaks_;
+  return counts;
+}
 
 short LoadConnection::events(std::uint64_t allowance) const {
-  const bool wants_out = allowance > 0 || !pending_.empty();
+  const bool wants_out = allowance > 0 || !tail_.empty() || block_.boundary(place_) != place_;
   return static_cast<short>(POLLIN | (wants_out ? POLLOUT : 0));
 }
 
-void LoadConnection::work(std::uint64_t allowance) {
+void LoadConnection::work(short ready, std::uint64_t allowance) {
   if (!fd_ && !connect()) return;
-  receive();
-  if (fd_ && send_pending()) send_records(allowance);
+  if ((ready & ~POLLOUT) != 0) receive();
+  // What is cut is sent to its end, allowed or not.
+  const auto end = block_.place_of(first_ + begun() + allowance);
+  if (fd_) send_some(std::max(end, block_.boundary(place_)));
 }
 
 bool LoadConnection::connect() {
@@ -61,88 +78,69 @@ bool LoadConnection::connect() {
   return true;
 }
 
+// Records that are out whole and not accounted for are unknown; one that is out in part never counts
+// at the server, and is sent again.
 void LoadConnection::lose_connection() {
+  const auto whole = block_.whole_at(place_);
   fd_.reset();
-  ++counts_.breaks;
-  counts_.unknown += in_flight_;
-  in_flight_ = 0;
-  since_barrier_ = 0;
+  ++breaks_;
+  unknown_ += whole - accounted_;
+  accounted_ = whole;
+  place_ = block_.place_of(whole);
+  next_barrier_ = block_.barriers_at(place_);
   barriers_.clear();
-  pending_.clear();
-  pending_record_ = false;
+  tail_.clear();
   announced_drops_.clear();
   connection_drops_.clear();
   parser_ = ReplyParser();
+  redis_ = RedisReplies();
 }
 
-// True when nothing is pending any more.
-bool LoadConnection::send_pending() {
-  while (!pending_.empty()) {
-    const ssize_t n = ::send(fd_.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+void LoadConnection::send_some(std::uint64_t end) {
+  for (int turn = 0; turn < kSendsPerTurn && place_ < end; ++turn) {
+    const auto piece = block_.piece(place_, std::min<std::uint64_t>(plan_.batch_bytes, end - place_));
+    const ssize_t n = ::send(fd_.get(), piece.data(), piece.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno != EAGAIN && errno != EINTR) lose_connection();
+      return;
+    }
+    place_ += static_cast<std::uint64_t>(n);
+    bytes_ += static_cast<std::uint64_t>(n);
+    note_barriers();
+  }
+}
+
+void LoadConnection::note_barriers() {
+  if (plan_.dialect == Dialect::redis) return;
+  for (const auto out = block_.barriers_at(place_); next_barrier_ < out; ++next_barrier_)
+    barriers_.push_back(block_.records_before(next_barrier_));
+}
+
+// True when nothing of the final barrier is left.
+bool LoadConnection::send_tail() {
+  while (!tail_.empty()) {
+    const ssize_t n = ::send(fd_.get(), tail_.data(), tail_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       if (errno != EAGAIN) lose_connection();
       return false;
     }
-    pending_.erase(0, static_cast<std::size_t>(n));
-  }
-  if (pending_record_) {
-    pending_record_ = false;
-    ++counts_.sent;
-    ++in_flight_;
+    tail_.erase(0, static_cast<std::size_t>(n));
   }
   return true;
 }
 
-void LoadConnection::send_records(std::uint64_t allowance) {
-  std::uint64_t begun = 0;
-  for (int turn = 0; turn < kSendsPerTurn && begun < allowance; ++turn) {
-    if (since_barrier_ >= kBarrierBytes) {
-      queue_barrier();
-      if (!send_pending()) break;
-    }
-    const auto count =
-        std::min<std::uint64_t>(block_.fitting(next_record_, plan_.batch_bytes), allowance - begun);
-    const auto bytes = block_.bytes(next_record_, count);
-    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0) {
-      if (errno != EAGAIN && errno != EINTR) lose_connection();
-      break;
-    }
-    const auto sent = static_cast<std::size_t>(n);
-    const auto whole = block_.whole(next_record_, count, sent);
-    counts_.sent += whole;
-    counts_.bytes += sent;
-    in_flight_ += whole;
-    since_barrier_ += sent;
-    begun += whole;
-    const auto whole_bytes = block_.bytes(next_record_, whole).size();
-    next_record_ = (next_record_ + whole) % block_.records();
-    if (whole_bytes == sent) continue;
-    // The rest of a record that is out in part goes first when the socket takes more.
-    const auto record = block_.bytes(next_record_, 1);
-    pending_ = record.substr(sent - whole_bytes);
-    pending_record_ = true;
-    counts_.bytes += pending_.size();
-    next_record_ = (next_record_ + 1) % block_.records();
-    break;
-  }
-}
-
-void LoadConnection::queue_barrier() {
-  pending_ += kBarrier;
-  barriers_.push_back(in_flight_);
-  since_barrier_ = 0;
-}
-
 void LoadConnection::receive() {
-  char bytes[8192];
+  char bytes[64 << 10];
   for (;;) {
     const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return;
-    if (n > 0) {
-      parser_.feed({bytes, static_cast<std::size_t>(n)});
+    const std::string_view received(bytes, n > 0 ? static_cast<std::size_t>(n) : 0);
+    if (plan_.dialect == Dialect::redis) {
+      cover(accounted_ + redis_.count(received, dropped_));
+    } else {
+      parser_.feed(received);
       while (const auto reply = parser_.next()) take(*reply);
     }
     if (n <= 0 || parser_.failed()) {
@@ -159,19 +157,22 @@ void LoadConnection::take(const Reply& reply) {
       announced_drops_[reply.items[i]] = std::strtoull(reply.items[i + 1].c_str(), nullptr, 10);
     }
   } else if (reply.type == '+' && reply.text == "PONG" && !barriers_.empty()) {
-    const auto covered = barriers_.front();
+    cover(barriers_.front());
     barriers_.pop_front();
-    for (auto& later : barriers_) later -= covered;
-    in_flight_ -= covered;
-    counts_.covered += covered;
     count_announced_drops();
   }
+}
+
+void LoadConnection::cover(std::uint64_t up_to) {
+  up_to = std::min(up_to, block_.whole_at(place_));
+  covered_ += up_to - std::min(accounted_, up_to);
+  accounted_ = std::max(accounted_, up_to);
 }
 
 void LoadConnection::count_announced_drops() {
   for (const auto& [cause, total] : announced_drops_) {
     auto& known = connection_drops_[cause];
-    if (total > known) counts_.dropped[cause] += total - known;
+    if (total > known) dropped_[cause] += total - known;
     known = total;
   }
 }
@@ -179,18 +180,18 @@ void LoadConnection::count_announced_drops() {
 bool LoadConnection::finish() {
   if (!fd_) return true;
   receive();
-  if (!fd_ || !send_pending()) return !fd_;
-  if (!finishing_) {
-    finishing_ = true;
-    queue_barrier();
-    send_pending();
+  if (fd_) send_some(block_.boundary(place_));
+  if (!fd_ || block_.boundary(place_) != place_) return !fd_;
+  if (!finishing_ && plan_.dialect != Dialect::redis) {
+    tail_ = kLoadBarrier;
+    barriers_.push_back(block_.whole_at(place_));
   }
-  return !fd_ || (barriers_.empty() && pending_.empty());
+  finishing_ = true;
+  return send_tail() ? all_answered() : !fd_;
 }
 
 void LoadConnection::close() {
-  counts_.unknown += in_flight_;
-  in_flight_ = 0;
+  if (fd_) unknown_ += block_.whole_at(place_) - accounted_;
   fd_.reset();
 }
 

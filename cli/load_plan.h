@@ -7,12 +7,19 @@
 #include <vector>
 
 #include "shm/quotas.h"
+#include "shm/result.h"
 
 namespace mayfly::cli {
 
+/// How the records are put: RESP arrays or inline lines to the native listener, or the commands of a
+/// Redis client (HSET, XADD) to the other one, which answers each.
+enum class Dialect : std::uint8_t { resp, line, redis };
+
 struct LoadPlan {
   shm::Kind kind = shm::Kind::log;
+  Dialect dialect = Dialect::resp;
   std::string prefix = "load";  // of directory names
+  std::uint32_t threads = 1;    // that send
   std::uint32_t connections = 4;
   std::uint32_t keys = 100;  // per directory
   std::uint32_t directories = 1;
@@ -26,24 +33,43 @@ struct LoadPlan {
   std::string directory(std::uint32_t index) const;
 };
 
-/// Commands in RESP, back to back, for sending again and again. Immutable, any thread.
+/// Commands back to back, for sending round and round: each key of each directory at least once a
+/// round, and for the native listener a barrier (DROPPED, PING) about every 256 KiB and at the end.
+/// A place is a number of bytes sent, over all rounds. Immutable, any thread.
 class LoadBlock {
  public:
-  /// Goes round all keys of all directories as often as fits, at least 1 and at most kMaxBytes.
-  explicit LoadBlock(const LoadPlan& plan);
+  /// Errors: invalid (one round would take some GiB).
+  static shm::Result<LoadBlock> make(const LoadPlan& plan);
 
-  std::size_t records() const { return ends_.size(); }
-  /// The bytes of records first .. first + count (within the block).
-  std::string_view bytes(std::size_t first, std::size_t count) const;
-  /// How many records from `first` on fit into `max_bytes`, at least 1, up to the block's end.
-  std::size_t fitting(std::size_t first, std::size_t max_bytes) const;
-  /// How many of the `count` records from `first` on are whole within `sent` bytes.
-  std::size_t whole(std::size_t first, std::size_t count, std::size_t sent) const;
+  std::size_t records() const { return ends_.size(); }  // of one round
+  /// What is to be sent at a place: at most `max_bytes`, up to the round's end.
+  std::string_view piece(std::uint64_t place, std::uint64_t max_bytes) const;
+  /// How many records are whole at a place.
+  std::uint64_t whole_at(std::uint64_t place) const;
+  /// Where so many records end (or the next round begins).
+  std::uint64_t place_of(std::uint64_t records) const;
+  /// The first place from `place` on where neither a record nor a barrier is cut.
+  std::uint64_t boundary(std::uint64_t place) const;
+  /// How many barriers are out whole at a place.
+  std::uint64_t barriers_at(std::uint64_t place) const;
+  /// How many records come before barrier number `index`.
+  std::uint64_t records_before(std::uint64_t barrier) const;
 
  private:
-  std::size_t start(std::size_t record) const { return record == 0 ? 0 : ends_[record - 1]; }
+  struct Barrier {
+    std::size_t begin;
+    std::size_t end;
+    std::size_t records;
+  };
+  LoadBlock() = default;
+  void add_barrier();
+  std::size_t whole_in_round(std::size_t offset) const;
   std::string bytes_;
   std::vector<std::size_t> ends_;
+  std::vector<Barrier> barriers_;
 };
+
+/// What is sent to learn what became of the records before it.
+inline constexpr std::string_view kLoadBarrier = "*1\r\n$7\r\nDROPPED\r\n*1\r\n$4\r\nPING\r\n";
 
 }  // namespace mayfly::cli

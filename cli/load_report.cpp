@@ -23,17 +23,34 @@ std::string formatted(const char* format, Values... values) {
   return text;
 }
 
+std::string_view dialect_name(Dialect dialect) {
+  return dialect == Dialect::resp ? "resp" : dialect == Dialect::line ? "inline" : "redis";
+}
+
+std::string limit_lines(const LoadShares& shares) {
+  auto text = "limited by " + std::string(limit_text(find_limit(shares))) + "\n";
+  text += formatted("           this program was busy %.0f %% of the time and waited %.0f %%",
+                    100 * shares.sender, 100 * shares.waited);
+  if (shares.server) text += formatted("; the server used %.2f processors", *shares.server);
+  return text + "\n";
+}
+
 }  // namespace
 
 ordered_json load_json(const LoadPlan& plan, const LoadResult& result) {
-  const auto& counts = result.counts;
+  const auto& counts = result.effort.counts;
+  const auto seconds = result.effort.seconds;
+  const auto shares = result.shares(plan);
   ordered_json json;
   json["kind"] = shm::kind_name(plan.kind);
   json["connections"] = plan.connections;
   json["keys"] = plan.keys;
   json["directories"] = plan.directories;
   json["size"] = plan.value_bytes;
-  json["seconds"] = result.seconds;
+  json["dialect"] = dialect_name(plan.dialect);
+  json["batch"] = plan.batch_bytes;
+  json["threads"] = std::min(plan.threads, plan.connections);
+  json["seconds"] = seconds;
   json["sent"] = counts.sent;
   json["stored"] = result.stored();
   json["dropped"] = counts.dropped;
@@ -41,12 +58,16 @@ ordered_json load_json(const LoadPlan& plan, const LoadResult& result) {
   json["accounted"] = result.accounted();
   json["stored_in_segment"] = result.stored_seen ? ordered_json(*result.stored_seen) : ordered_json(nullptr);
   json["lost_connections"] = counts.breaks;
-  json["records_per_second"] = per_second(counts.sent, result.seconds);
-  json["mb_per_second"] = per_second(counts.bytes, result.seconds) / 1e6;
+  json["records_per_second"] = per_second(counts.sent, seconds);
+  json["mb_per_second"] = per_second(counts.bytes, seconds) / 1e6;
   json["server_cpu_ns_per_record"] =
-      result.processor_ns == 0 || counts.sent == 0
-          ? ordered_json(nullptr)
-          : ordered_json(static_cast<double>(result.processor_ns) / static_cast<double>(counts.sent));
+      result.server_ns && counts.sent > 0
+          ? ordered_json(static_cast<double>(*result.server_ns) / static_cast<double>(counts.sent))
+          : ordered_json(nullptr);
+  json["limited_by"] = limit_name(find_limit(shares));
+  json["shares"] = {{"this_program", shares.sender},
+                    {"waited", shares.waited},
+                    {"server", shares.server ? ordered_json(*shares.server) : ordered_json(nullptr)}};
   const auto& visible = result.visible;
   json["visible_us"] = {{"samples", visible.samples},
                         {"p50", in_microseconds(visible.p50)},
@@ -57,11 +78,11 @@ ordered_json load_json(const LoadPlan& plan, const LoadResult& result) {
 }
 
 std::string load_text(const LoadPlan& plan, const LoadResult& result) {
-  const auto& counts = result.counts;
-  std::string text =
-      formatted("sent       %" PRIu64 " %s records in %.2f s: %.0f records/s, %.1f MB/s\n", counts.sent,
-                std::string(shm::kind_name(plan.kind)).c_str(), result.seconds,
-                per_second(counts.sent, result.seconds), per_second(counts.bytes, result.seconds) / 1e6);
+  const auto& counts = result.effort.counts;
+  const auto seconds = result.effort.seconds;
+  std::string text = formatted("sent       %" PRIu64 " %s records in %.2f s: %.0f records/s, %.1f MB/s\n",
+                               counts.sent, std::string(shm::kind_name(plan.kind)).c_str(), seconds,
+                               per_second(counts.sent, seconds), per_second(counts.bytes, seconds) / 1e6);
   text += formatted("stored     %" PRIu64 "\n", result.stored());
   text += formatted("dropped    %" PRIu64, counts.dropped_total());
   for (const auto& [cause, count] : counts.dropped) {
@@ -70,10 +91,11 @@ std::string load_text(const LoadPlan& plan, const LoadResult& result) {
   text +=
       formatted("\nunknown    %" PRIu64 ", lost connections %" PRIu64 "\n", counts.unknown, counts.breaks);
   text += std::string("accounted  ") + (result.accounted() ? "yes" : "NO") + "\n";
-  if (result.processor_ns > 0 && counts.sent > 0) {
+  if (result.server_ns && counts.sent > 0) {
     text += formatted("server     %.0f ns of processor time a record\n",
-                      static_cast<double>(result.processor_ns) / static_cast<double>(counts.sent));
+                      static_cast<double>(*result.server_ns) / static_cast<double>(counts.sent));
   }
+  text += limit_lines(result.shares(plan));
   const auto& visible = result.visible;
   if (visible.samples > 0) {
     text += formatted("visible    p50 %.0f us, p90 %.0f us, p99 %.0f us, max %.0f us (%" PRIu64 " samples)\n",

@@ -67,7 +67,8 @@ Result<std::vector<WriteTarget>> parse_target(const std::string& text) {
   return tcp_targets(host, text.substr(colon + 1), text);
 }
 
-Result<std::vector<WriteTarget>> find_targets(const Globals& globals) {
+Result<std::vector<WriteTarget>> find_targets(const Globals& globals,
+                                              const std::vector<std::string>& fields) {
   const char* variable = std::getenv("MAYFLY_ADDR");
   if (variable != nullptr && *variable != '\0') {
     auto targets = parse_target(variable);
@@ -80,13 +81,14 @@ Result<std::vector<WriteTarget>> find_targets(const Globals& globals) {
     return Error{Errc::not_found, "nothing is up in " + directory + " (see `mayfly up`)"};
   }
   std::vector<WriteTarget> all;
-  for (const char* field : {"ingest_unix", "ingest"}) {
+  for (const auto& field : fields) {
     const auto text = info.value().find(field);
     if (text == info.value().end() || !text->is_string()) continue;
     auto targets = parse_target(text->get<std::string>());
     if (targets) std::copy(targets.value().begin(), targets.value().end(), std::back_inserter(all));
   }
-  if (all.empty()) return Error{Errc::not_found, "mayfly.json in " + directory + " names no ingest socket"};
+  if (all.empty())
+    return Error{Errc::not_found, "mayfly.json in " + directory + " names no socket of that kind"};
   return all;
 }
 

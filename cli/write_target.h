@@ -21,8 +21,10 @@ struct WriteTarget {
 /// Errors: invalid, not_found (no such host).
 shm::Result<std::vector<WriteTarget>> parse_target(const std::string& text);
 
-/// $MAYFLY_ADDR if set; else what mayfly.json says, the unix socket first. Errors: as
-/// parse_target(); not_found when nothing is up.
-shm::Result<std::vector<WriteTarget>> find_targets(const Globals& globals);
+/// $MAYFLY_ADDR if set; else what mayfly.json says in these fields, in this order (native: the unix
+/// socket first). Errors: as parse_target(); not_found when nothing is up.
+shm::Result<std::vector<WriteTarget>> find_targets(const Globals& globals,
+                                                   const std::vector<std::string>& fields = {"ingest_unix",
+                                                                                             "ingest"});
 
 }  // namespace mayfly::cli

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -76,7 +77,14 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
   wanted.segment_bytes = options.memory != 0 ? options.memory : default_memory(paths.directory, paths.data);
   wanted.workers = options.workers;
   wanted.limits = options.limits;
-  wanted.limits.max_connections = connection_limit(options.limits.max_connections, raise_file_limit());
+  Limits& limits = wanted.limits;
+  const std::uint64_t possible = connection_limit(limits.max_connections, raise_file_limit());
+  // Where the file limit allows fewer, one source shall not have them all either.
+  if (possible < limits.max_connections) {
+    limits.max_connections_per_source =
+        std::min(limits.max_connections_per_source, std::max<std::uint64_t>(1, possible - possible / 6));
+  }
+  limits.max_connections = possible;
   return wanted;
 }
 

@@ -1,10 +1,8 @@
-// Parsing: data that looks like options, replies, prepared load.
+// Parsing: data that looks like options, replies.
 #include "cli/command.h"
 
 #include <gtest/gtest.h>
 
-#include "cli/load_plan.h"
-#include "cli/load_run.h"
 #include "cli/output.h"
 #include "cli/reply_parser.h"
 #include "cli/resp_writer.h"
@@ -76,59 +74,6 @@ TEST(WriteTarget, TakesAddressesAndPaths) {
   for (const auto& text : Words{"", "4717", ":4717", "host:", "/" + std::string(200, 'x')}) {
     EXPECT_FALSE(parse_target(text).ok()) << text;
   }
-}
-
-TEST(LoadBlock, CoversEveryKeyOfEveryDirectory) {
-  LoadPlan plan;
-  plan.keys = 5;
-  plan.directories = 3;
-  plan.value_bytes = 10;
-  plan.batch_bytes = 1;
-  const LoadBlock block(plan);
-  EXPECT_EQ(block.records(), 15u);
-  const std::string all(block.bytes(0, 15));
-  for (int d = 0; d < 3; ++d) EXPECT_NE(all.find("load-log-" + std::to_string(d)), std::string::npos);
-  EXPECT_NE(all.find("key-4"), std::string::npos);
-}
-
-TEST(LoadBlock, KnowsWhichRecordsAreWhole) {
-  const LoadBlock block{LoadPlan{}};
-  const auto one = block.bytes(0, 1).size();
-  const auto two = block.bytes(0, 2).size();
-  EXPECT_EQ(block.fitting(0, 1), 1u) << "one record at least";
-  EXPECT_EQ(block.fitting(0, two), 2u);
-  EXPECT_EQ(block.whole(0, 2, one - 1), 0u);
-  EXPECT_EQ(block.whole(0, 2, one), 1u);
-  EXPECT_EQ(block.whole(0, 2, two), 2u);
-  EXPECT_EQ(block.fitting(block.records() - 1, 1 << 30), 1u) << "not beyond the end";
-}
-
-TEST(LoadResult, IsAccountedWhenEverythingAddsUp) {
-  LoadResult result;
-  result.counts.sent = 10;
-  result.counts.covered = 8;
-  result.counts.unknown = 2;
-  result.counts.dropped = {{"value_too_long", 3}};
-  EXPECT_EQ(result.stored(), 5u);
-  EXPECT_TRUE(result.accounted());
-  for (const std::uint64_t seen : {5, 6, 7}) {
-    result.stored_seen = seen;
-    EXPECT_TRUE(result.accounted());
-  }
-  result.stored_seen = 4;
-  EXPECT_FALSE(result.accounted());
-  result.stored_seen = 8;
-  EXPECT_FALSE(result.accounted());
-}
-
-TEST(Latency, IsSummedUpByRank) {
-  std::vector<std::uint64_t> samples;
-  for (std::uint64_t i = 100; i >= 1; --i) samples.push_back(i);
-  const auto summary = summarize(samples);
-  EXPECT_EQ(summary.p50, 50u);
-  EXPECT_EQ(summary.p99, 99u);
-  EXPECT_EQ(summary.max, 100u);
-  EXPECT_EQ(summarize({}).samples, 0u);
 }
 
 TEST(Table, AlignsColumns) {

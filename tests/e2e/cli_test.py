@@ -238,6 +238,22 @@ class Load(unittest.TestCase):
                 self.assertEqual(report["stored"], 50000)
                 self.assertGreater(report["visible_us"]["samples"], 0)
 
+    def test_every_dialect_is_accounted_for(self) -> None:
+        with Stack() as stack:
+            for dialect, kind in (("inline", "log"), ("redis", "log"), ("redis", "status")):
+                report = self.load(stack, "--dialect", dialect, "--kind", kind, "--records", "20000", "--threads", "2")
+                self.assertEqual((report["sent"], report["stored"], report["unknown"]), (20000, 20000, 0), report)
+                self.assertEqual(report["stored_in_segment"], 20000)
+            report = self.load(stack, "--dialect", "redis", "--records", "1000", "--size", "2000")
+            self.assertEqual(report["dropped"], {"value_too_long": 1000})
+
+    def test_it_says_what_held_it_back(self) -> None:
+        with Stack() as stack:
+            self.assertEqual(self.load(stack, "--rate", "1000", "--seconds", "0.5")["limited_by"], "rate")
+            report = self.load(stack, "--seconds", "0.5")
+            self.assertIn(report["limited_by"], ("server", "this_program", "machine"))
+            self.assertGreater(report["shares"]["server"], 0)
+
     def test_drops_are_counted_by_cause(self) -> None:
         with Stack() as stack:
             report = self.load(stack, "--records", "1000", "--size", "2000")
