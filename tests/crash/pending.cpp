@@ -26,6 +26,7 @@ std::vector<PendingLog> pending_logs(const Segment& segment) {
     const Word count = load_acquire(&area.undo_count);
     if (count == 0 || count > g.undo_pairs) continue;
     PendingLog log;
+    log.area = i;
     log.slot = static_cast<std::uint32_t>(load_acquire(&area.undo_slot));
     log.target = load_acquire(&area.undo_target);
     log.pairs.resize(count);

@@ -11,6 +11,7 @@ namespace mayfly::shm::test {
 
 /// A copy of one worker's undo log, taken while its writer did not run.
 struct PendingLog {
+  std::uint32_t area = 0;  // whose log: a worker's, or that of the thread that applies quotas
   std::uint32_t slot = 0;
   Word target = 0;
   std::vector<UndoPair> pairs;

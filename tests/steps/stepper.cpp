@@ -117,8 +117,8 @@ void Stepper::step_through(const Tracee::Hit& hit) {
     decoder_.targets(regs, targets);
     ++steps;
     counts_.in_segment_code += in_segment_code(regs.rip) ? 1 : 0;
-    tracee_.step(hit.thread);
-    bool changed = false;
+    bool changed = tracee_.step(hit.thread);
+    if (changed) catch_up();
     for (const StoreTarget& target : targets) {
       const std::uint64_t offset = offset_in_segment(target.address);
       if (offset >= mapping_.bytes()) continue;

@@ -18,7 +18,7 @@ namespace mayfly::test {
 namespace {
 
 constexpr suseconds_t kAlarmUs = 50'000;
-constexpr int kStuckAlarms = 2;  // a step that takes so long waits for another thread
+constexpr int kStuckAlarms = 20;  // a step that takes so long waits for another thread, probably
 
 [[noreturn]] void fail(const std::string& what) {
   const std::string text = what + ": " + std::strerror(errno);
@@ -189,7 +189,7 @@ void Tracee::peek(std::uint64_t address, std::uint8_t* to, std::size_t bytes) co
   }
 }
 
-void Tracee::step(pid_t thread) {
+bool Tracee::step(pid_t thread) {
   if (::ptrace(PTRACE_SINGLESTEP, thread, nullptr, nullptr) != 0) fail("PTRACE_SINGLESTEP");
   int status = 0;
   int alarms = 0;
@@ -202,6 +202,7 @@ void Tracee::step(pid_t thread) {
   ::ptrace(PTRACE_POKEUSER, thread, debug_register(6), nullptr);
   if (others_run) stop_others(thread);
   known(thread).stopped = true;
+  return others_run;
 }
 
 void Tracee::stop_others(pid_t thread) {

@@ -44,8 +44,8 @@ class Tracee {
   user_regs_struct registers(pid_t thread) const;
   /// Reads words from the program's memory.
   void peek(std::uint64_t address, std::uint8_t* to, std::size_t bytes) const;
-  /// One instruction. While it waits for another thread, `others` run.
-  void step(pid_t thread);
+  /// One instruction. Where it waits for another thread, the others run meanwhile: true then.
+  bool step(pid_t thread);
   void stop_others(pid_t thread);
   void resume_others(pid_t thread);
   void resume(pid_t thread);
