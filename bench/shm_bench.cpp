@@ -1,151 +1,144 @@
-// The engine alone: append under default quotas (every append evicts or replaces one), scan, lookup.
-// 16-byte keys, 100-byte values, 1,024 keys in random order, batches of 128. Time is per record.
+// The pieces, one by one: parse, append, commit, evict, compact, scan, look up, attach. 16-byte keys,
+// 100-byte values, 1,024 keys in random order, default quotas, batches of 128. Time is per record
+// where the name does not say otherwise.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "bench/memcpy_ring.h"
-#include "bench/scratch.h"
-#include "shm/clock.h"
-#include "shm/reader.h"
-#include "shm/writer.h"
+#include "bench/test_segment.h"
+#include "common/resp_parser.h"
 
 namespace {
 
 using namespace mayfly;  // NOLINT(google-build-using-namespace): a program of one file
+using bench::kDefaultTotal;
+using bench::Records;
+using bench::TestSegment;
 
-constexpr std::size_t kKeys = 1024;
-constexpr std::size_t kKeyBytes = 16;
-constexpr std::size_t kValueBytes = 100;
-constexpr std::size_t kOrder = 1 << 16;  // a power of two
-
-/// Keys in an order that no prefetcher guesses; the same in every run.
-class Workload {
- public:
-  Workload() : value_(kValueBytes, 'v') {
-    for (std::size_t i = 0; i < kKeys; ++i) {
-      std::string key = "key-" + std::to_string(i);
-      key.resize(kKeyBytes, '.');
-      keys_.push_back(std::move(key));
-    }
-    std::mt19937 random(1);
-    for (std::size_t i = 0; i < kOrder; ++i) order_.push_back(random() % kKeys);
-  }
-
-  std::string_view next_key() { return keys_[order_[at_++ & (kOrder - 1)]]; }
-  std::string_view key(std::size_t i) const { return keys_[i % kKeys]; }
-  std::string_view value() const { return value_; }
-
- private:
-  std::string value_;
-  std::vector<std::string> keys_;
-  std::vector<std::uint16_t> order_;
-  std::size_t at_ = 0;
-};
-
-/// A segment with one directory.
-class Segment {
- public:
-  Segment(shm::Kind kind, std::uint64_t total_bytes) {
-    shm::WriterOptions options;
-    options.path = scratch_.file("data");
-    options.bytes = std::max<std::uint64_t>(64 << 20, total_bytes * 4);
-    auto opened = shm::Writer::open(options);
-    if (!opened.ok()) bench::give_up(opened.error().text);
-    writer_ = std::move(opened.value());
-    shm::DirectorySpec spec;
-    spec.kind = kind;
-    spec.name = "bench";
-    spec.quotas.max_total_bytes = spec.quotas.max_bytes_per_key = total_bytes;
-    if (total_bytes > (1 << 20)) spec.quotas.max_events_per_key = ~0ull;
-    auto worker = writer_->worker(0);
-    auto id = writer_->open_directory(worker, spec, now());
-    if (!id.ok()) bench::give_up(id.error().text);
-    id_ = id.value();
-  }
-
-  /// Appends `records` in one batch.
-  void append(Workload& load, std::size_t records) {
-    auto worker = writer_->worker(0);
-    worker.begin(id_, now());
-    for (std::size_t i = 0; i < records; ++i)
-      benchmark::DoNotOptimize(worker.append(load.next_key(), load.value()));
-    worker.commit();
-  }
-
-  void fill(Workload& load, std::uint64_t records) {
-    for (std::uint64_t done = 0; done < records; done += shm::kMaxBatchRecords)
-      append(load, shm::kMaxBatchRecords);
-  }
-
-  shm::Reader reader() const {
-    auto opened = shm::Reader::open(scratch_.file("data"));
-    if (!opened.ok()) bench::give_up(opened.error().text);
-    return std::move(opened.value());
-  }
-
- private:
-  static shm::Now now() {
-    const auto& clocks = shm::system_clocks();
-    return {clocks.wall_ns(), clocks.boot_ns()};
-  }
-
-  bench::Scratch scratch_;
-  std::unique_ptr<shm::Writer> writer_;
-  shm::DirectoryId id_ = 0;
-};
-
-constexpr std::uint64_t kDefaultTotal = 262144;
 constexpr std::uint64_t kLargeTotal = 64 << 20;
+constexpr std::int64_t kBatch = shm::kMaxBatchRecords;
 
-void append(benchmark::State& state, shm::Kind kind) {
-  Workload load;
-  Segment segment(kind, kDefaultTotal);
+std::string bulk(std::string_view text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
+
+void parse(benchmark::State& state) {
+  Records load;
+  std::string bytes;
+  std::int64_t records = 0;
+  for (; bytes.size() < (64 << 10); ++records)
+    bytes += "*4\r\n" + bulk("LOG") + bulk("bench") + bulk(load.next_key()) + bulk(load.value());
+  RespParser parser;
+  std::vector<char> buffer(bytes.size());
+  while (state.KeepRunningBatch(records)) {
+    std::copy(bytes.begin(), bytes.end(), buffer.begin());  // stands for recv()
+    const std::string_view data(buffer.data(), buffer.size());
+    while (parser.next(data) == RespEvent::array) benchmark::DoNotOptimize(parser.arguments(data)[3].data());
+    if (parser.compact(buffer.data(), buffer.size()) != 0) bench::give_up("the parser left something");
+  }
+}
+
+// Every append evicts (log) or replaces (status) one; in turn, a status leaves nothing to compact.
+void append(benchmark::State& state, shm::Kind kind, bool in_turn, std::int64_t batch) {
+  Records load(1024, 100, in_turn);
+  TestSegment segment(kind, kDefaultTotal);
   segment.fill(load, 100'000);
-  while (state.KeepRunningBatch(shm::kMaxBatchRecords)) segment.append(load, shm::kMaxBatchRecords);
+  while (state.KeepRunningBatch(batch)) segment.append(load, static_cast<std::size_t>(batch));
+}
+
+// Nothing is evicted: there is room.
+void append_to_room(benchmark::State& state) {
+  constexpr std::int64_t kFits = kLargeTotal / 128 / kBatch * kBatch;
+  Records load;
+  TestSegment segment(shm::Kind::log, kLargeTotal);
+  std::int64_t stored = 0;
+  while (state.KeepRunningBatch(kBatch)) {
+    if ((stored += kBatch) > kFits) {
+      state.PauseTiming();
+      segment.set_total(0);
+      segment.set_total(kLargeTotal);
+      stored = kBatch;
+      state.ResumeTiming();
+    }
+    segment.append(load, kBatch);
+  }
+}
+
+// A quota that becomes 0.
+void evict(benchmark::State& state) {
+  constexpr std::int64_t kStored = 16 * kBatch;
+  Records load;
+  TestSegment segment(shm::Kind::log, kDefaultTotal);
+  while (state.KeepRunningBatch(kStored)) {
+    state.PauseTiming();
+    segment.set_total(kDefaultTotal);
+    segment.fill(load, kStored);
+    state.ResumeTiming();
+    segment.set_total(0);
+  }
 }
 
 void memcpy_ring(benchmark::State& state) {
-  Workload load;
+  Records load;
   bench::MemcpyRing ring(kDefaultTotal);
   while (state.KeepRunning()) ring.append(load.next_key(), load.value());
 }
 
-/// Reads everything that lives, again and again.
+// Reads everything that lives, again and again: records of 135 bytes.
 void scan(benchmark::State& state, std::uint64_t total_bytes) {
-  Workload load;
-  Segment segment(shm::Kind::log, total_bytes);
-  segment.fill(load, total_bytes / (kKeyBytes + kValueBytes) + shm::kMaxBatchRecords);
+  Records load(1024, 135 - Records::kKeyBytes);
+  TestSegment segment(shm::Kind::log, total_bytes);
+  segment.fill(load, total_bytes / load.bytes() + kBatch);
   auto reader = segment.reader();
-  const auto directory = reader.find("bench");
-  if (!directory) bench::give_up("the directory is not there");
+  const auto directory = segment.directory(reader);
   const shm::RecordSink sink = [](const shm::RecordView& record) {
     benchmark::DoNotOptimize(record.value.data());
     return true;
   };
-  while (state.KeepRunningBatch(static_cast<std::int64_t>(directory->records))) {
+  while (state.KeepRunningBatch(static_cast<std::int64_t>(directory.records))) {
     shm::Cursor cursor;
-    while (!reader.read(*directory, cursor, {}, sink).reached_end) {
+    while (!reader.read(directory, cursor, {}, sink).reached_end) {
     }
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kKeyBytes + kValueBytes));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(load.bytes()));
 }
 
 void get(benchmark::State& state) {
-  Workload load;
-  Segment segment(shm::Kind::status, kDefaultTotal);
+  Records load;
+  TestSegment segment(shm::Kind::status, kDefaultTotal);
   segment.fill(load, 100'000);
   auto reader = segment.reader();
-  const auto directory = reader.find("bench");
-  if (!directory) bench::give_up("the directory is not there");
+  const auto directory = segment.directory(reader);
   while (state.KeepRunning()) {
-    if (!reader.get(*directory, load.next_key())) bench::give_up("a key is not there");
+    if (!reader.get(directory, load.next_key())) bench::give_up("a key is not there");
+  }
+}
+
+// Time is per attach, to a segment of 256 MiB that holds 64 MiB.
+void attach_writer(benchmark::State& state) {
+  Records load;
+  TestSegment segment(shm::Kind::log, kLargeTotal);
+  segment.fill(load, kLargeTotal / load.bytes());
+  while (state.KeepRunning()) {
+    state.PauseTiming();
+    segment.close();
+    state.ResumeTiming();
+    segment.open();
+  }
+}
+
+void attach_reader(benchmark::State& state) {
+  Records load;
+  TestSegment segment(shm::Kind::log, kLargeTotal);
+  segment.fill(load, kLargeTotal / load.bytes());
+  while (state.KeepRunning()) {
+    auto reader = segment.reader();
+    benchmark::DoNotOptimize(segment.directory(reader).records);
   }
 }
 
@@ -155,16 +148,25 @@ double most(const std::vector<double>& all) { return *std::max_element(all.begin
 void repeat(benchmark::internal::Benchmark* bench) {
   bench->Repetitions(9)
       ->ReportAggregatesOnly(true)
+      ->MinTime(0.2)
       ->ComputeStatistics("min", least)
       ->ComputeStatistics("max", most);
 }
 
 BENCHMARK(memcpy_ring)->Apply(repeat);
-BENCHMARK_CAPTURE(append, log, shm::Kind::log)->Apply(repeat);
-BENCHMARK_CAPTURE(append, status, shm::Kind::status)->Apply(repeat);
+BENCHMARK(parse)->Apply(repeat);
+BENCHMARK_CAPTURE(append, log, shm::Kind::log, false, kBatch)->Apply(repeat);
+BENCHMARK(append_to_room)->Apply(repeat);
+BENCHMARK_CAPTURE(append, status, shm::Kind::status, false, kBatch)->Apply(repeat);
+BENCHMARK_CAPTURE(append, status_in_turn, shm::Kind::status, true, kBatch)->Apply(repeat);
+BENCHMARK_CAPTURE(append, log_commit_of_16, shm::Kind::log, false, 16)->Apply(repeat);
+BENCHMARK_CAPTURE(append, log_commit_of_1, shm::Kind::log, false, 1)->Apply(repeat);
+BENCHMARK(evict)->Apply(repeat);
 BENCHMARK_CAPTURE(scan, 256KiB, kDefaultTotal)->Apply(repeat);
 BENCHMARK_CAPTURE(scan, 64MiB, kLargeTotal)->Apply(repeat);
 BENCHMARK(get)->Apply(repeat);
+BENCHMARK(attach_writer)->Apply(repeat);
+BENCHMARK(attach_reader)->Apply(repeat);
 
 }  // namespace
 

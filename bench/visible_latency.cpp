@@ -1,8 +1,8 @@
 // How long after write() on its socket a record is seen by a reader in another process, through the
-// real ingestd on an idle host. Back to back: one process writes a record, looks without pause until
-// it is there, and writes the next; ingestd has a processor of its own. And one record every 500 us,
-// with two readers, one at a time: one that looks without pause, and one that sleeps until woken (as
-// relayd does).
+// real ingestd on an idle host. Back to back: the next record is written as soon as the last one was
+// seen, ingestd on one core and the writing and reading program on another. Then one record every
+// 500 us, for two readers, one at a time: one that looks without pause (the command line polls), and
+// one that sleeps until woken (as relayd does).
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -27,9 +27,10 @@ using mayfly::bench::mono_ns;
 namespace shm = mayfly::shm;
 
 constexpr std::uint64_t kRecords = 5000;
+constexpr std::uint64_t kBackToBack = 50'000;
+constexpr std::uint64_t kWarmUp = 1000;
 constexpr long kPauseNs = 500'000;
 constexpr std::uint64_t kPatienceNs = 30'000'000'000;
-constexpr int kRounds = 9;
 
 /// Writes kRecords records whose value is the time of their write().
 void write_records(int fd) {
@@ -77,69 +78,72 @@ Durations measure(Host& host, const std::string& name, bool sleeping) {
   return latency;
 }
 
-/// One record after the other, each written when the one before it was seen.
+void pin_to(std::size_t core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  if (sched_setaffinity(0, sizeof set, &set) != 0) mayfly::bench::give_up("there are fewer than two cores");
+}
+
+/// Waits until the directory has a record after `cursor`, and reads it.
+void await_record(shm::Reader& reader, const shm::DirectoryInfo& directory, shm::Cursor& cursor) {
+  const std::uint64_t end = mono_ns() + kPatienceNs;
+  const auto was = cursor.next_seq;
+  std::uint64_t seen = 0;
+  const shm::RecordSink sink = [](const shm::RecordView&) { return true; };
+  while (cursor.next_seq == was) {
+    const auto generation = reader.generation(directory.id);
+    if (generation != seen) {
+      reader.read(directory, cursor, {}, sink);
+      seen = generation;
+    } else if (mono_ns() > end) {
+      mayfly::bench::give_up("a record was not seen within 30 s");
+    }
+  }
+}
+
 Durations measure_back_to_back(Host& host, const std::string& name) {
   Durations latency(name);
-  host.set_waiting(false);
-  auto reader = host.reader();
   const int fd = host.connect_client();
+  mayfly::bench::send_all(fd, "LOG latency key first\n");
+  auto reader = host.reader();
+  std::optional<shm::DirectoryInfo> directory;
+  for (const std::uint64_t end = mono_ns() + kPatienceNs; !directory || directory->stored == 0;) {
+    directory = reader.find("latency");
+    if (mono_ns() > end) mayfly::bench::give_up("the directory was not opened within 30 s");
+  }
   shm::Cursor cursor;
-  std::optional<shm::DirectoryInfo> directory = reader.find("latency");
-  if (!directory) mayfly::bench::give_up("the directory is not there");
   cursor.next_seq = directory->next_seq;
-  const std::uint64_t end = mono_ns() + kPatienceNs;
-  const std::string record = "LOG latency key " + std::string(100, 'v') + "\n";
-  bool seen = false;
-  const shm::RecordSink sink = [&](const shm::RecordView&) { return seen = true; };
-  while (latency.count() < kRecords && mono_ns() < end) {
-    std::uint64_t generation = reader.generation(directory->id);
-    seen = false;
-    const std::uint64_t sent = mono_ns();
-    mayfly::bench::send_all(fd, record);
-    while (!seen && mono_ns() < end) {
-      const std::uint64_t now = reader.generation(directory->id);
-      if (now == generation) continue;
-      generation = now;
-      reader.read(*directory, cursor, {}, sink);
-    }
-    latency.add_ns(mono_ns() - sent);
+  for (std::uint64_t i = 0; i < kBackToBack; ++i) {
+    const std::uint64_t begin = mono_ns();
+    mayfly::bench::send_all(fd, "LOG latency key back-to-back\n");
+    await_record(reader, *directory, cursor);
+    if (i >= kWarmUp) latency.add_ns(mono_ns() - begin);
   }
   close(fd);
-  if (latency.count() < kRecords) mayfly::bench::give_up("not all records were seen within 30 s");
   return latency;
 }
 
-/// This process, or what it starts from now on, on one processor. Without effect where there is but one.
-void stay_on(int processor) {
-  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(processor, &set);
-  sched_setaffinity(0, sizeof set, &set);
-}
-
-void report_back_to_back(Host& host) {
-  Durations medians("back to back: p50 of each round");
-  Durations tails("back to back: p99 of each round");
-  for (int round = 0; round < kRounds; ++round) {
-    const Durations one = measure_back_to_back(host, "round");
-    medians.add_ns(one.percentile_ns(0.5));
-    tails.add_ns(one.percentile_ns(0.99));
-  }
-  medians.print();
-  tails.print();
+/// ingestd on one core, this program on the other.
+void run_back_to_back(const std::string& name) {
+  cpu_set_t all;
+  sched_getaffinity(0, sizeof all, &all);
+  pin_to(1);
+  Host host(MAYFLY_BUILT_BIN "/ingestd", "64MiB", shm::Quotas{});
+  host.start_ingestd();
+  host.wait_ready();
+  pin_to(0);
+  measure_back_to_back(host, name).print();
+  sched_setaffinity(0, sizeof all, &all);
 }
 
 void run() {
+  std::puts("write() to seen by a reader in another process (targets, back to back: p50 20 us, p99 35 us)");
+  run_back_to_back("back to back");
   Host host(MAYFLY_BUILT_BIN "/ingestd", "64MiB", shm::Quotas{});
-  stay_on(1);
   host.start_ingestd();
   host.wait_ready();
-  stay_on(0);
-  std::puts(
-      "write() to seen by a reader in another process (target back to back: p50 <= 20 us, p99 <= 35 us)");
   measure(host, "warm-up", false);
-  report_back_to_back(host);
   measure(host, "reader that looks without pause", false).print();
   measure(host, "reader that sleeps until woken", true).print();
 }

@@ -26,10 +26,12 @@ class Mayfly(Server):
 
     name = "mayfly"
     workers = 1
+    hub = HUB
+    probe: tuple[str, str] | None = ("log", "bench")  # is there once the quotas are
 
     def start(self) -> None:
         hub = self.folder / "hub.yaml"
-        hub.write_text(HUB)
+        hub.write_text(self.hub)
         runtime = self.folder / "run"
         runtime.mkdir()
         pin = () if self.core is None else ("taskset", "-c", str(self.core))
@@ -37,7 +39,7 @@ class Mayfly(Server):
                                    prefix=pin)
         self.stack.wait_ready()
         # The hub's quotas reach ingestd through relayd: until then there is no service.
-        harness.wait_for("the quotas", lambda: self.directory("log", "bench") is not None)
+        harness.wait_for("the quotas", lambda: self.probe is None or self.directory(*self.probe) is not None)
 
     def stop(self) -> None:
         if hasattr(self, "stack"):
@@ -50,9 +52,11 @@ class Mayfly(Server):
     def ports(self) -> dict[str, int]:
         return {"": self.stack.port("ingest"), "redis": self.stack.port("redis")}
 
+    def directories(self) -> list[dict]:
+        return json.loads(get(self.stack.ready["relay"] + "/api/v1/directories"))["directories"]
+
     def directory(self, kind: str, name: str) -> dict | None:
-        answer = json.loads(get(self.stack.ready["relay"] + "/api/v1/directories"))
-        return next((one for one in answer["directories"] if (one["kind"], one["name"]) == (kind, name)), None)
+        return next((one for one in self.directories() if (one["kind"], one["name"]) == (kind, name)), None)
 
     def count(self, peer) -> int:
         """Stored. Dropped ones are missing from it, so that none may have been."""

@@ -27,6 +27,7 @@ class Peer:
     single: bool = False        # one write a record
     keeps: bool = True          # whether it keeps anything that could be looked at
     batch: int = 64 << 10
+    directories: int = 0        # written to in turn; 0: the format's own
     laps: int = 0               # of each connection; 0: to be found out
     rounds: list[dict] = dataclasses.field(default_factory=list)
     thrown_out: int = 0
@@ -63,6 +64,7 @@ class Measure:
         command += [part for pid in server.pids() for part in ("--server", str(pid))]
         command += ["--core", str(self.core)] if self.core is not None else []
         command += ["--congestion", self.congestion] if self.congestion else []
+        command += ["--directories", str(peer.directories)] if peer.directories else []
         command += ["--single"] if peer.single else []
         command += completion(peer, server)
         done = subprocess.run(command, capture_output=True, text=True, timeout=SENDER_S, check=False)

@@ -30,8 +30,9 @@ struct Plan {
   std::string format = "log";
   std::vector<int> ports;  // connections go to them in turn
   std::uint32_t connections = 1;
-  std::uint64_t laps = 100;   // of each connection
-  std::uint64_t warm_up = 1;  // laps before the clock starts
+  std::uint32_t directories = 0;  // connections write to so many in turn, b0000 ...; 0: to the format's own
+  std::uint64_t laps = 100;       // of each connection
+  std::uint64_t warm_up = 1;      // laps before the clock starts
   std::size_t batch = 64 << 10;
   bool single = false;  // one write() a record
   std::string congestion;
@@ -43,18 +44,21 @@ struct Plan {
 
 /// A connection and how far it is.
 struct Stream {
-  Stream(int port, const std::string& congestion) : wire(port, congestion) {}
+  Stream(int port, const std::string& congestion, const Workload& work)
+      : wire(port, congestion), workload(work) {}
   Wire wire;
+  const Workload& workload;
   std::uint64_t place = 0;
   bool writable = true;
 };
 
 class Sender {
  public:
-  Sender(const Plan& plan, const Format& format, const Workload& workload)
-      : plan_(plan), format_(format), workload_(workload), poll_(epoll_create1(EPOLL_CLOEXEC)) {
+  Sender(const Plan& plan, const Format& format, const std::vector<Workload>& workloads)
+      : plan_(plan), format_(format), workloads_(workloads), poll_(epoll_create1(EPOLL_CLOEXEC)) {
     if (!plan.await.empty()) completion_ = make_completion(plan.await);
-    for (std::uint32_t i = 0; i < plan.connections; ++i) add_stream(plan.ports[i % plan.ports.size()]);
+    for (std::uint32_t i = 0; i < plan.connections; ++i)
+      add_stream(plan.ports[i % plan.ports.size()], workloads[i % workloads.size()]);
   }
   ~Sender() { close(poll_); }
   Sender(const Sender&) = delete;
@@ -74,7 +78,7 @@ class Sender {
       if (!format_.barrier_end.empty()) stream->wire.await(format_.barrier_end);
     }
     if (completion_)
-      await_completion(before + records(laps) * completion_->per_record(workload_.record_bytes()));
+      await_completion(before + records(laps) * completion_->per_record(workloads_.front().record_bytes()));
   }
 
   std::uint64_t records(std::uint64_t laps) const { return laps * kKeys * streams_.size(); }
@@ -82,8 +86,8 @@ class Sender {
   std::uint64_t barrier_bytes() const { return barrier_bytes_; }
 
  private:
-  void add_stream(int port) {
-    auto& stream = *streams_.emplace_back(std::make_unique<Stream>(port, plan_.congestion));
+  void add_stream(int port, const Workload& workload) {
+    auto& stream = *streams_.emplace_back(std::make_unique<Stream>(port, plan_.congestion, workload));
     if (!format_.greeting_end.empty()) stream.wire.await(format_.greeting_end);
     stream.wire.send(format_.hello);
     if (!format_.hello_end.empty()) stream.wire.await(format_.hello_end);
@@ -94,8 +98,8 @@ class Sender {
   }
 
   void send_streams(std::uint64_t laps) {
-    const auto end = workload_.stream_bytes(laps);
-    const std::size_t most = plan_.single ? workload_.record_bytes() : plan_.batch;
+    const auto end = workloads_.front().stream_bytes(laps);
+    const std::size_t most = plan_.single ? workloads_.front().record_bytes() : plan_.batch;
     for (bool open = true; open;) {
       open = false;
       bool sent = false;
@@ -104,7 +108,7 @@ class Sender {
         open = true;
         if (!stream->writable) continue;
         const auto left = plan_.single ? most - stream->place % most : most;
-        const auto piece = workload_.piece(stream->place, laps, left);
+        const auto piece = stream->workload.piece(stream->place, laps, left);
         const auto n = stream->wire.send_some(piece);
         stream->place += n;
         sent |= n > 0;
@@ -135,7 +139,7 @@ class Sender {
 
   const Plan& plan_;
   const Format& format_;
-  const Workload& workload_;
+  const std::vector<Workload>& workloads_;
   const int poll_;
   std::unique_ptr<Completion> completion_;
   std::vector<std::unique_ptr<Stream>> streams_;
@@ -150,13 +154,21 @@ void pin_to(int core) {
   if (sched_setaffinity(0, sizeof set, &set) != 0) give_up("cannot run on core " + std::to_string(core));
 }
 
+std::string directory_name(std::uint32_t index) {
+  char text[8];
+  std::snprintf(text, sizeof text, "b%04u", index % 10'000);
+  return text;
+}
+
 void measure(const Plan& plan) {
   const Format* format = find_format(plan.format);
   if (format == nullptr) give_up("no format " + plan.format);
   if (plan.core >= 0) pin_to(plan.core);
-  const Workload workload(*format);
-  if (!plan.last_values.empty()) std::ofstream(plan.last_values) << workload.last_values();
-  Sender sender(plan, *format, workload);
+  std::vector<Workload> workloads;
+  for (std::uint32_t i = 0; i < plan.directories; ++i) workloads.emplace_back(*format, directory_name(i));
+  if (workloads.empty()) workloads.emplace_back(*format);
+  if (!plan.last_values.empty()) std::ofstream(plan.last_values) << workloads.front().last_values();
+  Sender sender(plan, *format, workloads);
   if (plan.warm_up > 0) sender.send(plan.warm_up);
   const auto waited_before = sender.waited_ns();
   const CpuAccount account(plan.servers);
@@ -166,7 +178,7 @@ void measure(const Plan& plan) {
   const auto use = account.use();
   const nlohmann::ordered_json json = {{"records", sender.records(plan.laps)},
                                        {"warm_up_records", sender.records(plan.warm_up)},
-                                       {"bytes_per_record", workload.record_bytes()},
+                                       {"bytes_per_record", workloads.front().record_bytes()},
                                        {"barrier_bytes", sender.barrier_bytes()},
                                        {"ns", took},
                                        {"waited_ns", sender.waited_ns() - waited_before},
@@ -186,6 +198,7 @@ int main(int argc, char** argv) {
   app.add_option("--format", plan.format);
   app.add_option("--port", plan.ports)->required();
   app.add_option("--connections", plan.connections)->check(CLI::Range(1u, 1024u));
+  app.add_option("--directories", plan.directories)->check(CLI::Range(1u, 1000u));
   app.add_option("--laps", plan.laps, "of 1,024 records, on each connection")->check(CLI::PositiveNumber);
   app.add_option("--warm-up", plan.warm_up);
   app.add_option("--batch", plan.batch)->check(CLI::PositiveNumber);

@@ -11,8 +11,6 @@ namespace mayfly::bench {
 
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 constexpr std::uint64_t kOrderSeed = 20'240'501;
 constexpr std::string_view kPing = "*1\r\n$4\r\nPING\r\n";
 constexpr std::string_view kReplyOff = "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n";
@@ -55,8 +53,11 @@ std::string value_text(std::string_view prefix, std::mt19937_64& random) {
   return text;
 }
 
-void append_record(std::string& out, const Format& format, std::string_view key, std::string_view value) {
-  for (const auto part : {format.before_key, key, format.between, value, format.after}) out += part;
+std::string in_directory(std::string_view text, std::string_view directory) {
+  std::string all(text);
+  const auto at = all.find(kDirectory);
+  if (at != std::string::npos) all.replace(at, kDirectory.size(), directory);
+  return all;
 }
 
 }  // namespace
@@ -67,8 +68,10 @@ const Format* find_format(std::string_view name) {
   return found == kFormats.end() ? nullptr : &*found;
 }
 
-Workload::Workload(const Format& format)
-    : record_bytes_(format.before_key.size() + kKeyBytes + format.between.size() + kValueBytes +
+Workload::Workload(const Format& format, std::string_view directory)
+    : format_(format),
+      before_key_(in_directory(format.before_key, directory)),
+      record_bytes_(before_key_.size() + kKeyBytes + format.between.size() + kValueBytes +
                     format.after.size()) {
   std::mt19937_64 random(kOrderSeed);
   std::vector<std::size_t> order(kKeys);
@@ -78,14 +81,19 @@ Workload::Workload(const Format& format)
   };
   for (std::size_t lap = 0; lap < kBodyLaps; ++lap) {
     shuffle();
-    for (const auto key : order) append_record(body_, format, key_text(key), value_text("", random));
+    for (const auto key : order) append_record(body_, key_text(key), value_text("", random));
   }
   shuffle();
   for (const auto key : order) {
     const auto value = value_text("last-", random);
-    append_record(last_lap_, format, key_text(key), value);
+    append_record(last_lap_, key_text(key), value);
     last_values_ += key_text(key) + " " + value + "\n";
   }
+}
+
+void Workload::append_record(std::string& out, std::string_view key, std::string_view value) const {
+  for (const auto part : {std::string_view(before_key_), key, format_.between, value, format_.after})
+    out += part;
 }
 
 std::string_view Workload::piece(std::uint64_t place, std::uint64_t laps, std::size_t max_bytes) const {

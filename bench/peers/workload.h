@@ -17,6 +17,7 @@ inline constexpr std::size_t kKeys = 1024;
 inline constexpr std::size_t kKeyBytes = 16;
 inline constexpr std::size_t kValueBytes = 100;
 inline constexpr std::size_t kBodyLaps = 16;
+inline constexpr std::string_view kDirectory = "bench";
 
 /// How a protocol puts records, and learns that they were taken.
 struct Format {
@@ -38,7 +39,8 @@ const Format* find_format(std::string_view name);
 /// The stream of one connection, in bytes. Immutable, any thread.
 class Workload {
  public:
-  explicit Workload(const Format& format);
+  /// `directory`: "bench" in the commands becomes this; of the same length.
+  explicit Workload(const Format& format, std::string_view directory = kDirectory);
 
   std::size_t record_bytes() const { return record_bytes_; }
   /// Bytes of a stream of so many laps (at least 1).
@@ -49,7 +51,11 @@ class Workload {
   std::string last_values() const;
 
  private:
-  std::size_t record_bytes_;
+  void append_record(std::string& out, std::string_view key, std::string_view value) const;
+
+  const Format& format_;
+  const std::string before_key_;
+  const std::size_t record_bytes_;
   std::string body_;
   std::string last_lap_;
   std::string last_values_;
