@@ -193,8 +193,9 @@ def render(data: dict[str, list[dict]]) -> str:
     parts = [HEAD]
     for kind, section in (("crash_points", crash_points), ("single_steps", single_steps), ("kills", kills),
                           ("model", model)):
-        if data.get(kind):
-            parts.append(section(data[kind]))
+        entries = [entry for entry in data.get(kind, []) if entry["totals"]]  # one without: its first run failed
+        if entries:
+            parts.append(section(entries))
     return "\n".join(parts + [LIMITS])
 
 
