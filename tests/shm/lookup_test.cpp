@@ -58,8 +58,7 @@ class Busy {
   const Kind kind;
   Quotas quotas;
   // Often so small that pages are reused at once.
-  Rig rig{RigOptions{
-      .bytes = (128 + 32 * (random() % 4)) << 10, .undo_pairs = 2048, .quarantine = 1}};
+  Rig rig{RigOptions{.bytes = (128 + 32 * (random() % 4)) << 10, .undo_pairs = 2048, .quarantine = 1}};
   DirectoryId id = 0;
   std::uint64_t number = 0;
 };
