@@ -6,6 +6,7 @@
 #include "cli/local_tail.h"
 #include "cli/output.h"
 #include "cli/record_query.h"
+#include "cli/remote_tail.h"
 #include "cli/source.h"
 #include "common/text.h"
 #include "shm/clock.h"
@@ -13,7 +14,6 @@
 namespace mayfly::cli {
 
 using nlohmann::ordered_json;
-using shm::Errc;
 
 namespace {
 
@@ -25,19 +25,24 @@ struct TailArguments {
   bool follow = false;
 };
 
-std::string logs_url(const Globals& globals, const TailArguments& arguments, const RecordQuery& query) {
-  const std::string base = "/api/v1/logs/" + percent_encode(arguments.directory);
-  std::string path = query.key ? key_path(base, *query.key) : base;
-  char separator = path.find('?') == std::string::npos ? '?' : '&';
-  const auto add = [&](const std::string& parameter) {
-    path += separator + parameter;
-    separator = '&';
-  };
-  if (query.last) add("last=" + std::to_string(*query.last));
-  if (!arguments.since.empty()) add("since=" + percent_encode(arguments.since));
-  if (!arguments.grep.empty()) add("grep=" + percent_encode(arguments.grep));
-  if (arguments.follow) add("follow=1");
-  return join_url(globals.url, path);
+/// What is asked for below the directory's address, as query parameters without a separator.
+struct Wish {
+  std::string address;
+  std::string past;
+  std::string filter;
+};
+
+Wish remote_wish(const Globals& globals, const TailArguments& arguments, const RecordQuery& query) {
+  Wish wish;
+  const std::string what = arguments.follow ? "/api/v1/tail/" : "/api/v1/logs/";
+  const std::string base = what + percent_encode(arguments.directory);
+  wish.address = join_url(globals.url, query.key ? key_path(base, *query.key) : base);
+  if (query.last) wish.past = "last=" + std::to_string(*query.last);
+  if (!arguments.since.empty()) {
+    wish.past += (wish.past.empty() ? "since=" : "&since=") + percent_encode(arguments.since);
+  }
+  if (!arguments.grep.empty()) wish.filter = "grep=" + percent_encode(arguments.grep);
+  return wish;
 }
 
 bool show_line(RecordPrinter& printer, const Globals& globals, std::string_view line) {
@@ -45,31 +50,24 @@ bool show_line(RecordPrinter& printer, const Globals& globals, std::string_view 
   if (globals.json) return print_line(line) && flush_output();
   const auto object = ordered_json::parse(line, nullptr, false);
   if (!object.is_object()) return true;
-  if (const auto gap = object.find("gap"); gap != object.end()) {
-    const auto& missed = gap->at("missed");
-    return printer.gap(
-               missed.is_number_unsigned() ? std::optional(missed.get<std::uint64_t>()) : std::nullopt,
-               gap->value("reason", "")) &&
-           printer.flush();
-  }
-  const std::string key = exact_bytes(object, "key");
-  const std::string value = exact_bytes(object, "line");
-  shm::RecordView record;
-  record.seq = object.value("seq", std::uint64_t{0});
-  record.time_ns = parse_time(object.value("time", "")).value_or(0);
-  record.key = key;
-  record.value = value;
-  return printer.record(record) && printer.flush();
+  const auto gap = object.find("gap");
+  return gap != object.end() ? show_gap(printer, *gap) : show_record(printer, object);
 }
 
 int tail_remote(const Globals& globals, const TailArguments& arguments, const RecordQuery& query) {
+  Wish wish = remote_wish(globals, arguments, query);
+  if (arguments.follow) {
+    return RemoteTail(globals, std::move(wish.address), std::move(wish.past), std::move(wish.filter)).run();
+  }
+  for (const std::string& part : {wish.past, wish.filter}) {
+    if (!part.empty()) wish.address += (wish.address.find('?') == std::string::npos ? "?" : "&") + part;
+  }
   RecordPrinter printer(globals);
   bool output_gone = false;
-  const auto done =
-      http_lines(logs_url(globals, arguments, query), arguments.follow, [&](std::string_view line) {
-        output_gone = !show_line(printer, globals, line);
-        return !output_gone;
-      });
+  const auto done = http_lines(wish.address, false, [&](std::string_view line) {
+    output_gone = !show_line(printer, globals, line);
+    return !output_gone;
+  });
   if (!done) return complain(done.error().text);
   return output_gone ? kFailed : kOk;
 }

@@ -41,8 +41,7 @@ class Transfer {
     }
     const char* key = std::getenv("MAYFLY_API_KEY");
     if (key != nullptr && may_carry_key(url)) {
-      headers_.reset(curl_slist_append(nullptr, (std::string("X-ApiKey: ") + key).c_str()));
-      curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers_.get());
+      add_header(std::string("X-ApiKey: ") + key);
     }
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_bytes);
@@ -55,10 +54,24 @@ class Transfer {
     long status = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 200) return {};
-    return Error{status == 404 ? Errc::not_found : Errc::io, answer_text(status)};
+    return Error{code_of(status), answer_text(status)};
+  }
+
+  void add_header(const std::string& header) {
+    // Takes over the list and returns it, longer by one; null, and the list as it was, without memory.
+    curl_slist* longer = curl_slist_append(headers_.get(), header.c_str());
+    if (longer == nullptr) return;
+    headers_.release();  // NOLINT(bugprone-unused-return-value): part of the longer one
+    headers_.reset(longer);
+    curl_easy_setopt(curl_.get(), CURLOPT_HTTPHEADER, longer);
   }
 
  private:
+  static Errc code_of(long status) {
+    if (status == 404) return Errc::not_found;
+    return status == 429 || status >= 500 ? Errc::busy : Errc::invalid;
+  }
+
   static std::size_t on_bytes(char* bytes, std::size_t, std::size_t size, void* self) {
     return static_cast<Transfer*>(self)->take_bytes({bytes, size}) ? size : 0;
   }
@@ -101,7 +114,8 @@ Result<std::string> http_get(const std::string& url) {
   return body;
 }
 
-Status http_lines(const std::string& url, bool endless, const std::function<bool(std::string_view)>& take) {
+Status http_lines(const std::string& url, bool endless, const std::function<bool(std::string_view)>& take,
+                  const std::vector<std::string>& headers) {
   std::string rest;
   bool too_long = false;
   Transfer transfer(url, endless, [&](std::string_view bytes) {
@@ -115,6 +129,7 @@ Status http_lines(const std::string& url, bool endless, const std::function<bool
     too_long = rest.size() > kMaxLine;
     return !too_long;
   });
+  for (const std::string& header : headers) transfer.add_header(header);
   if (auto done = transfer.run(url); !done) return done;
   if (too_long) return Error{Errc::io, url + ": a line without end"};
   return {};

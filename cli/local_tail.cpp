@@ -48,13 +48,17 @@ int LocalTail::run() {
 
 // One moment: what is evicted while it is read is left out, and leaves no hole.
 int LocalTail::print_moment() {
-  const auto snapshot = reader_->snapshot(*directory_);
+  const auto matches = [this](const shm::RecordView& record) {
+    return (!query_.since_ns || record.time_ns >= *query_.since_ns) && query_.matches(record);
+  };
+  const auto snapshot =
+      query_.key ? reader_->last_of_key(*directory_, *query_.key, query_.last.value_or(~0ull), matches)
+                 : reader_->snapshot(*directory_);
   std::vector<const shm::RecordView*> chosen;  // newest first
   for (std::size_t left = snapshot.records.size(); left > 0; --left) {
     const shm::RecordView& record = snapshot.records[left - 1];
     if (query_.last && chosen.size() >= *query_.last) break;
-    if (query_.since_ns && record.time_ns < *query_.since_ns) continue;
-    if (query_.matches(record)) chosen.push_back(&record);
+    if (matches(record)) chosen.push_back(&record);
   }
   std::reverse(chosen.begin(), chosen.end());
   for (const shm::RecordView* record : chosen) {
@@ -105,6 +109,7 @@ void LocalTail::begin(const shm::DirectoryInfo& info) {
   cursor_ = {};
   seen_generation_ = 0;
   expected_ordinal_.reset();
+  hole_ = 0;
   if (began_before_) {
     // Another segment or another life of the directory: all of it is news.
     printer_.gap(std::nullopt, "replaced");
@@ -123,27 +128,15 @@ std::uint64_t LocalTail::start_seq(const shm::DirectoryInfo& info) {
   if (!query_.last) return start;
   if (*query_.last == 0) return info.next_seq;
   const auto matches = [this](const shm::RecordView& record) { return query_.matches(record); };
-  return std::max(start, reader_->seek_last(info, *query_.last, matches));
+  return std::max(start, query_.key ? reader_->seek_last_of_key(info, *query_.key, *query_.last, matches)
+                                    : reader_->seek_last(info, *query_.last, matches));
 }
 
 // Where the key stands now: its next record carries the ordinal after this one's.
 void LocalTail::learn_ordinal(const shm::DirectoryInfo& info) {
-  const auto is_key = [this](const shm::RecordView& record) { return record.key == *query_.key; };
-  shm::Cursor cursor;
-  cursor.next_seq = reader_->seek_last(info, 1, is_key);
-  shm::ReadLimits limits;
-  limits.until_seq = info.next_seq;
-  expected_ordinal_ = 0;
-  for (bool end = false; !end;) {
-    end = reader_
-              ->read(info, cursor, limits,
-                     [&](const shm::RecordView& record) {
-                       if (is_key(record)) expected_ordinal_ = record.ordinal + 1;
-                       return true;
-                     })
-              .reached_end ||
-          cursor.next_seq >= info.next_seq;
-  }
+  const auto newest = reader_->get(info, *query_.key);
+  expected_ordinal_ = newest ? newest->ordinal + 1 : 0;
+  if (newest) expected_seq_ = std::max(expected_seq_, newest->seq + 1);
 }
 
 // True when there was anything.
@@ -166,9 +159,11 @@ bool LocalTail::drain() {
 bool LocalTail::take(const shm::RecordView& record) {
   count_missed(record);
   if (!query_.matches(record)) return true;
-  if (missed_ > 0) {
-    if (!printer_.gap(missed_)) output_gone_ = true;
+  if (missed_ > 0 || unknown_missed_) {
+    const auto missed = unknown_missed_ ? std::nullopt : std::optional(missed_);
+    if (!printer_.gap(missed, unknown_missed_ ? "key_restarted" : "")) output_gone_ = true;
     missed_ = 0;
+    unknown_missed_ = false;
   }
   if (!printer_.record(record)) output_gone_ = true;
   return !output_gone_;
@@ -176,19 +171,25 @@ bool LocalTail::take(const shm::RecordView& record) {
 
 // What lies before the follow's start was evicted before anybody asked: no gap.
 void LocalTail::count_missed(const shm::RecordView& record) {
-  if (!query_.key) {
-    if (expected_seq_ != 0 && record.seq > expected_seq_) missed_ += record.seq - expected_seq_;
-    if (expected_seq_ == 0 || record.seq >= expected_seq_) expected_seq_ = record.seq + 1;
-    return;
+  if (expected_seq_ != 0 && record.seq > expected_seq_) {
+    (query_.key ? hole_ : missed_) += record.seq - expected_seq_;
   }
-  if (record.key != *query_.key) return;
-  if (record.seq < expected_seq_) return;  // of the newest that are shown first
-  if (expected_ordinal_ && record.ordinal != *expected_ordinal_) {
-    // A key that was evicted whole and born again counts from 0 anew.
-    const bool reborn = static_cast<std::int32_t>(record.ordinal - *expected_ordinal_) < 0;
-    missed_ += reborn ? record.ordinal : record.ordinal - *expected_ordinal_;
+  const bool following = record.seq >= expected_seq_;  // else of the newest that are shown first
+  if (following) expected_seq_ = record.seq + 1;
+  if (!query_.key || record.key != *query_.key || !following) return;
+  // Of the numbers that did not come, those were the key's that its own count is short of.
+  if (expected_ordinal_ && hole_ > 0) {
+    const std::uint32_t missed = record.ordinal - *expected_ordinal_;  // modulo 2^32, as ordinals are
+    if (missed <= hole_) {
+      missed_ += missed;
+    } else if (record.ordinal == hole_) {
+      missed_ += hole_;
+    } else {
+      unknown_missed_ = true;  // evicted whole, and begun anew: how many there were is lost with it
+    }
   }
   expected_ordinal_ = record.ordinal + 1;
+  hole_ = 0;
 }
 
 void LocalTail::pause(bool was_busy) {

@@ -13,7 +13,8 @@ namespace mayfly::cli {
 
 /// Follows across a directory that is removed and made again, and across a segment that is
 /// replaced; both are told as a gap of unknown size. Missed records are counted exactly while the
-/// directory lives: by sequence number, for one key by its own count. One thread.
+/// directory lives: by sequence number, for one key by its own count; unless it was evicted whole, and begun
+/// anew, where nobody was looking: then it is told that the number is not known. One thread.
 class LocalTail {
  public:
   LocalTail(const Globals& globals, const RecordQuery& query);
@@ -47,7 +48,9 @@ class LocalTail {
   std::uint64_t seen_generation_ = 0;
   std::uint64_t expected_seq_ = 0;  // the next one, if nothing is missed; counts from the follow's start
   std::optional<std::uint32_t> expected_ordinal_;  // of query_.key
+  std::uint64_t hole_ = 0;                         // numbers that did not come since the key's last record
   std::uint64_t missed_ = 0;                       // not yet told
+  bool unknown_missed_ = false;                    // and more of which nobody knows how many
   bool output_gone_ = false;
   std::string complaint_;
   Clock::time_point last_news_;

@@ -46,6 +46,9 @@ function(mayfly_program name)
   target_link_libraries(${name} PRIVATE mayfly_options ${ARG_DEPS})
 endfunction()
 
+# How many times longer than usual a test may take, in builds that are slow on purpose.
+set(MAYFLY_PATIENCE 1 CACHE STRING "a factor")
+
 # mayfly_test(NAME SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s]): a GoogleTest program, one ctest entry.
 function(mayfly_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
@@ -56,5 +59,6 @@ function(mayfly_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${MAYFLY_PATIENCE}")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

@@ -31,11 +31,21 @@ void HttpByteStream::write(std::string_view data) {
   if (!closed_) connection_->write(data);
 }
 
+void HttpByteStream::on_silence(Callback callback) {
+  on_silence_ = std::make_shared<const Callback>(std::move(callback));
+}
+
+void HttpByteStream::peer_silent() {
+  const auto call = on_silence_;
+  if (call && !closed_) (*call)();
+}
+
 std::size_t HttpByteStream::queued() const { return closed_ ? 0 : connection_->queued(); }
 
 void HttpByteStream::close() {
   if (std::exchange(closed_, true)) return;
   on_closed_ = nullptr;
+  on_silence_ = nullptr;
   connection_->stream_done();
 }
 

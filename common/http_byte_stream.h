@@ -21,6 +21,7 @@ class HttpByteStream : public ByteStream {
   void start(OnData on_data, Callback on_closed) override;
   void pause(bool paused) override;
   void write(std::string_view data) override;
+  void on_silence(Callback callback) override;
   std::size_t queued() const override;
   void close() override;
 
@@ -28,6 +29,8 @@ class HttpByteStream : public ByteStream {
   bool flowing() const { return on_data_ && !paused_ && !closed_; }
   /// Calls back: not for use from within a handler's call.
   void hand_over(std::string_view data);
+  /// As hand_over().
+  void peer_silent();
   /// As hand_over(). Nothing comes after it.
   void peer_gone();
 
@@ -35,6 +38,7 @@ class HttpByteStream : public ByteStream {
   std::shared_ptr<HttpConnection> connection_;
   std::shared_ptr<const OnData> on_data_;  // shared: a callback may end the stream
   Callback on_closed_;
+  std::shared_ptr<const Callback> on_silence_;
   bool paused_ = false;
   bool closed_ = false;
 };

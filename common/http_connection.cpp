@@ -56,11 +56,12 @@ bool HttpConnection::accept(uv_stream_t* listener) {
     close();
     return false;
   }
-  if (is_tcp_) {
-    uv_tcp_nodelay(&handle_.tcp, 1);
-    uv_os_fd_t fd = -1;
-    if (uv_fileno(&handle_.any, &fd) == 0) notice_dead_peer(fd);
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(&handle_.any, &fd) == 0) {
+    source_ = PeerSource::of(fd);
+    if (is_tcp_) notice_dead_peer(fd);
   }
+  if (is_tcp_) uv_tcp_nodelay(&handle_.tcp, 1);
   name_peer();
   update_reading();
   return true;
@@ -120,6 +121,7 @@ void HttpConnection::received(std::string_view bytes) {
   } else {
     if (!busy_ && !parser_.mid_request()) since_ms_ = now_ms();
     if (body_) body_->touch(now_ms());
+    heard_ms_ = now_ms();
     parser_.append(bytes);
     pump();
     mark();
@@ -199,22 +201,39 @@ HttpConnection::Late HttpConnection::lateness(std::uint64_t now) {
     return expired(since_ms_, options.request_timeout) ? Late::handshake : Late::no;
   if (body_ && body_->flowing() && expired(body_->waiting_since_ms(), options.body_timeout))
     return Late::body;
-  if (phase_ == Phase::upgraded) return Late::no;  // open-ended both ways
+  const bool streams = phase_ == Phase::upgraded;
   if (writing_ || has_output()) {
-    const std::size_t queue = queued();
+    // What is in flight only shrinks; what waits behind it may grow meanwhile.
+    const std::size_t queue = writing_ ? uv_stream_get_write_queue_size(stream()) : last_queue_;
     if (queue < last_queue_) since_ms_ = now;
     last_queue_ = queue;
     const auto exchange = exchange_.lock();
-    if (exchange && exchange->open_ended()) return Late::no;
-    return expired(since_ms_, options.stall_timeout) ? Late::output : Late::no;
+    const bool open_ended = streams || (exchange && exchange->open_ended());
+    const auto limit = open_ended ? options.open_ended_stall_timeout : options.stall_timeout;
+    if (expired(since_ms_, limit)) return Late::output;
+    if (!streams) return Late::no;
+  }
+  if (streams) {
+    const auto stream = upgraded_.lock();
+    const bool listening = stream && stream->flowing();
+    return listening && expired(heard_ms_, options.silence_timeout) ? Late::silent : Late::no;
   }
   if (busy_) return Late::no;
   if (parser_.mid_request()) return expired(since_ms_, options.request_timeout) ? Late::request : Late::no;
   return expired(since_ms_, options.idle_timeout) ? Late::idle : Late::no;
 }
 
+bool HttpConnection::displaceable() const {
+  return phase_ == Phase::open && !busy_ && !body_ && !writing_ && !has_output();
+}
+
 void HttpConnection::cut_off(Late late) {
   if (phase_ == Phase::closed) return;
+  if (late == Late::silent) {
+    heard_ms_ = now_ms();
+    if (const auto stream = upgraded_.lock()) stream->peer_silent();
+    return;
+  }
   if (late != Late::lingering) ++server_->counts().timeouts;
   if (late == Late::request) return refuse(408, "too_slow", "the request did not arrive in time");
   if (late == Late::body) return refuse_body(408, "too_slow", "the body of the request stopped coming");

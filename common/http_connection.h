@@ -11,6 +11,7 @@
 
 #include "common/http_body_reader.h"
 #include "common/http_parser.h"
+#include "common/peer_source.h"
 #include "common/tls_session.h"
 
 namespace mayfly {
@@ -36,9 +37,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void service();
   /// Which wait has lasted too long by the clock of the loop, in milliseconds. Called by the server
   /// each second, and then cut_off() where one has.
-  enum class Late { no, lingering, handshake, output, body, request, idle };
+  enum class Late { no, lingering, handshake, output, body, request, idle, silent };
   Late lateness(std::uint64_t now_ms);
   void cut_off(Late late);
+  /// Whether closing it interrupts no answer, and since when (by the clock of the loop) that is so.
+  bool displaceable() const;
+  std::uint64_t since_ms() const { return since_ms_; }
+  const PeerSource& source() const { return source_; }
+  /// Set once the server has counted it in.
+  bool counted = false;
   /// Cuts off at once.
   void close();
   /// Sends what the socket takes now of what was written, then cuts off. `reset`: the end of the
@@ -103,6 +110,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     uv_tcp_t tcp;
     uv_pipe_t pipe;
   } handle_;
+  PeerSource source_;
   std::string peer_;
   std::string local_host_;  // the address that the client connected to; empty on a unix socket
   std::unique_ptr<TlsSession> tls_;
@@ -124,7 +132,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     uv_shutdown_t shutdown_;  // after the last write
   };
   std::size_t lingered_bytes_ = 0;
-  std::size_t last_queue_ = 0;
+  std::size_t last_queue_ = 0;  // of what is in flight
+  std::uint64_t heard_ms_ = 0;  // of a stream: when its peer said something last
   std::uint64_t since_ms_ = 0;  // when the present state (request, idle, stall, linger) began
 };
 

@@ -151,6 +151,7 @@ std::shared_ptr<HttpByteStream> HttpConnection::upgrade() {
   busy_ = false;
   exchange_.reset();
   phase_ = Phase::upgraded;
+  heard_ms_ = now_ms();
   mark();
   return stream;
 }

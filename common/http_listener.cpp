@@ -156,7 +156,11 @@ void HttpListener::on_connection(uv_stream_t* stream, int status) {
     spdlog::warn("accepting a connection: {}", uv_strerror(status));
     return;
   }
+  // libuv accepts on and on while there is something to accept; what it is not asked for stops it.
+  if (!self->server_->may_accept()) return self->server_->hold_back(self);
   self->server_->accept(stream, self->is_tcp_);
 }
+
+void HttpListener::accept_held_back() { server_->accept(reinterpret_cast<uv_stream_t*>(&handle_), is_tcp_); }
 
 }  // namespace mayfly

@@ -23,6 +23,8 @@ class HttpListener {
   static shm::Result<std::unique_ptr<HttpListener>> inherited(HttpServerCore& server, int fd);
 
   std::uint16_t port() const;
+  /// Accepts the connection that had to wait for the loop's next turn.
+  void accept_held_back();
   /// Closes the handle, which deletes itself with it; removes a socket file that was made here.
   static void close(std::unique_ptr<HttpListener> listener);
 

@@ -124,6 +124,8 @@ bool accepts_explicitly(const std::string* accept, std::string_view type) {
   return false;
 }
 
+void ByteStream::on_silence(Callback) {}
+
 std::shared_ptr<ByteStream> ResponseWriter::upgrade(const HttpHeaders&) { return nullptr; }
 
 }  // namespace mayfly

@@ -42,6 +42,9 @@ class ByteStream {
   virtual void start(OnData on_data, Callback on_closed) = 0;
   virtual void pause(bool paused) = 0;
   virtual void write(std::string_view data) = 0;
+  /// `callback` comes each time that nothing has come from the peer for the server's silence_timeout
+  /// while it was read from. Not after close().
+  virtual void on_silence(Callback callback);
   /// Bytes that were written but have not yet left.
   virtual std::size_t queued() const = 0;
   /// Sends what is queued, then closes. The last pointer's end does it too.
@@ -104,7 +107,8 @@ class ResponseWriter {
   virtual void on_closed(Callback callback) = 0;
   virtual bool closed() const = 0;
   /// Says that the answer has no end of its own (a stream, a long poll): a reader that closes its
-  /// sending side counts as gone then, and one that reads slowly is never cut off.
+  /// sending side counts as gone then, and one that reads slowly is not cut off while it reads at all (what
+  /// does not move for HttpServerOptions::open_ended_stall_timeout is nobody's).
   virtual void set_open_ended() = 0;
   /// Answers 101 with `headers` and hands the connection over; this answer is complete then.
   /// Null: this is no connection that could change its protocol (a tunnel, HTTP/1.0).

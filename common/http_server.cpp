@@ -1,14 +1,39 @@
 #include "common/http_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/http_listener.h"
 #include "common/http_server_core.h"
 
 namespace mayfly {
+namespace {
+
+constexpr std::size_t kAcceptsPerTurn = 64;
+// Refused connections that are still being told so; beyond them, others are closed without a word.
+constexpr std::size_t kMaxTurnedAway = 64;
+// Who displaces looks at all connections, and so makes room for several at once; and where there was
+// nobody to displace, it does not look again at once.
+constexpr std::size_t kDisplacedAtOnce = 32;
+constexpr std::uint64_t kLookAgainMs = 100;
+
+}  // namespace
+
+HttpServerCounts& HttpServerCounts::operator+=(const HttpServerCounts& past) {
+  requests += past.requests;
+  refused_requests += past.refused_requests;
+  refused_connections += past.refused_connections;
+  displaced_connections += past.displaced_connections;
+  timeouts += past.timeouts;
+  return *this;
+}
 
 HttpServerCore::HttpServerCore(uv_loop_t* loop, HttpServerOptions options, HttpHandler handler)
-    : loop_(loop), options_(std::move(options)), handler_(std::move(handler)) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      handler_(std::move(handler)),
+      admitted_(options_.max_connections, options_.max_connections_per_source),
+      accepts_left_(kAcceptsPerTurn) {}
 
 void HttpServerCore::start() {
   self_ = shared_from_this();
@@ -50,6 +75,7 @@ shm::Status HttpServerCore::listen_fd(int fd) {
 
 void HttpServerCore::close() {
   if (std::exchange(closed_, true)) return;
+  held_back_.clear();
   for (auto& listener : listeners_) HttpListener::close(std::move(listener));
   listeners_.clear();
   const auto connections = connections_;  // close() changes the map
@@ -74,11 +100,47 @@ void HttpServerCore::accept(uv_stream_t* listener, bool is_tcp) {
   connections_.emplace(connection.get(), connection);
   counts_.connections = connections_.size();
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&sweep_))) uv_timer_start(&sweep_, on_sweep, 1000, 1000);
-  if (!connection->accept(listener)) return;
-  if (connections_.size() > options_.max_connections) {
-    ++counts_.refused_connections;
-    connection->turn_away();
+  if (accepts_left_ > 0) --accepts_left_;
+  if (connection->accept(listener)) admit(*connection);
+}
+
+void HttpServerCore::admit(HttpConnection& connection) {
+  using Verdict = ConnectionCounter::Verdict;
+  Verdict verdict = admitted_.enter(connection.source());
+  if (verdict != Verdict::admitted &&
+      displace(verdict == Verdict::source_full ? &connection.source() : nullptr) > 0) {
+    verdict = admitted_.enter(connection.source());
   }
+  connection.counted = verdict == Verdict::admitted;
+  if (connection.counted) return;
+  ++counts_.refused_connections;
+  if (connections_.size() > options_.max_connections + kMaxTurnedAway) return connection.close();
+  connection.turn_away();
+}
+
+/// Closes connections that wait for their peer's next request, of `source` (null: of all); those that
+/// have waited longest go first. How many.
+std::size_t HttpServerCore::displace(const PeerSource* source) {
+  const std::uint64_t now = uv_now(loop_);
+  if (looked_in_vain_ms_ != 0 && now - looked_in_vain_ms_ < kLookAgainMs) return 0;
+  std::vector<std::shared_ptr<HttpConnection>> waiting;
+  for (const auto& [connection, keep] : connections_) {
+    if (connection->counted && connection->displaceable() &&
+        (source == nullptr || connection->source() == *source))
+      waiting.push_back(keep);
+  }
+  const std::size_t count = std::min(waiting.size(), kDisplacedAtOnce);
+  std::partial_sort(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count), waiting.end(),
+                    [](const auto& a, const auto& b) { return a->since_ms() < b->since_ms(); });
+  for (std::size_t i = 0; i < count; ++i) waiting[i]->close();
+  counts_.displaced_connections += count;
+  looked_in_vain_ms_ = count == 0 ? now : 0;
+  return count;
+}
+
+void HttpServerCore::accept_held_back() {
+  accepts_left_ = kAcceptsPerTurn;
+  for (HttpListener* listener : std::exchange(held_back_, {})) listener->accept_held_back();
 }
 
 void HttpServerCore::mark(std::shared_ptr<HttpConnection> connection) {
@@ -89,6 +151,7 @@ void HttpServerCore::mark(std::shared_ptr<HttpConnection> connection) {
 void HttpServerCore::defer(std::function<void()> call) { deferred_.push_back(std::move(call)); }
 
 void HttpServerCore::forget(HttpConnection* connection) {
+  if (connection->counted) admitted_.leave(connection->source());
   connections_.erase(connection);
   counts_.connections = connections_.size();
   if (connections_.empty() && !closed_) uv_timer_stop(&sweep_);
@@ -100,6 +163,7 @@ void HttpServerCore::on_prepare(uv_prepare_t* prepare) {
 }
 
 void HttpServerCore::service_marked() {
+  if (!closed_) accept_held_back();
   const auto calls = std::exchange(deferred_, {});
   for (const auto& call : calls) call();
   const auto marked = std::exchange(marked_, {});

@@ -33,7 +33,11 @@ class TlsContext;
 struct HttpServerOptions {
   /// Host names to answer to, besides loopback names and the address that the client connected to.
   std::vector<std::string> hosts;
-  std::size_t max_connections = 1024;  // over all listeners; more get 503 and a close
+  /// Over all listeners, and of one source (peer_source.h). For one more, connections that are idle, or
+  /// whose request has not arrived yet, are closed, those that have been so for the longest time first;
+  /// where there is none, it gets 503 and a close.
+  std::size_t max_connections = 1280;
+  std::size_t max_connections_per_source = 1024;
   std::size_t max_head_bytes = 16 << 10;
   std::size_t max_body_bytes = 64 << 10;
   /// Asked once the head of a request is there. True: the handler is called at once and takes the
@@ -45,9 +49,11 @@ struct HttpServerOptions {
   /// Null: in the clear. Otherwise a handshake has `request_timeout`, and a request in the clear gets
   /// a 400 that says so.
   std::shared_ptr<TlsContext> tls;
-  std::chrono::seconds request_timeout{10};  // from a request's first byte to its last
-  std::chrono::seconds idle_timeout{75};     // between requests
-  std::chrono::seconds stall_timeout{60};    // an answer of which nothing leaves
+  std::chrono::seconds request_timeout{10};            // from a request's first byte to its last
+  std::chrono::seconds idle_timeout{75};               // between requests
+  std::chrono::seconds stall_timeout{60};              // an answer of which nothing leaves
+  std::chrono::seconds open_ended_stall_timeout{900};  // the same, of one without an end, and of a stream
+  std::chrono::seconds silence_timeout{60};  // after which a stream's owner is told (ByteStream::on_silence)
   std::chrono::seconds body_timeout{600};    // between two bytes of a streamed body that its taker waits for
 };
 
@@ -56,7 +62,11 @@ struct HttpServerCounts {
   std::uint64_t requests = 0;          // handed to the handler
   std::uint64_t refused_requests = 0;  // answered by the server itself: 400, 413, 421, 431 ...
   std::uint64_t refused_connections = 0;
-  std::uint64_t timeouts = 0;
+  std::uint64_t displaced_connections = 0;  // closed for one more
+  std::uint64_t timeouts = 0;               // cut off for taking too long
+
+  /// Adds what another server counted; its connections are gone.
+  HttpServerCounts& operator+=(const HttpServerCounts& past);
 };
 
 class HttpServerCore;

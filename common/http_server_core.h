@@ -29,6 +29,10 @@ class HttpServerCore : public std::enable_shared_from_this<HttpServerCore> {
 
   // For listeners and connections:
   void accept(uv_stream_t* listener, bool is_tcp);
+  /// False once so many were accepted in this turn of the loop that the connections there are come
+  /// first; hold_back() has the listener's next one accepted in the next turn.
+  bool may_accept() const { return accepts_left_ > 0; }
+  void hold_back(HttpListener* listener) { held_back_.push_back(listener); }
   void mark(std::shared_ptr<HttpConnection> connection);
   /// Runs `call` once before the loop sleeps, from nobody's call.
   void defer(std::function<void()> call);
@@ -45,6 +49,9 @@ class HttpServerCore : public std::enable_shared_from_this<HttpServerCore> {
  private:
   static void on_prepare(uv_prepare_t* prepare);
   static void on_sweep(uv_timer_t* timer);
+  void admit(HttpConnection& connection);
+  std::size_t displace(const PeerSource* source);
+  void accept_held_back();
   void service_marked();
   void sweep();
   shm::Status adopt(std::unique_ptr<HttpListener> listener);
@@ -53,6 +60,10 @@ class HttpServerCore : public std::enable_shared_from_this<HttpServerCore> {
   HttpServerOptions options_;
   HttpHandler handler_;
   HttpServerCounts counts_;
+  ConnectionCounter admitted_;
+  std::size_t accepts_left_;
+  std::vector<HttpListener*> held_back_;
+  std::uint64_t looked_in_vain_ms_ = 0;  // for connections to displace
   bool closed_ = false;
   uv_prepare_t prepare_;
   uv_idle_t again_;   // active while marks are left: keeps the loop from sleeping

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "common/runtime_dir.h"
+#include "shm/segment_file.h"
 
 namespace mayfly {
 
@@ -73,6 +74,7 @@ shm::Result<MemoryLock> parse_memory_lock(std::string_view text) {
 Status lock_memory(MemoryLock wanted) {
   if (wanted == MemoryLock::off) return {};
   const int failed = try_to_lock();
+  shm::keep_segments_locked(failed == 0 && swap_active());
   if (failed == 0) return {};
   const std::string why = obstacle_text();
   if (wanted == MemoryLock::required) return shm::os_error(Errc::io, why, failed);

@@ -287,14 +287,18 @@ RespEvent RespParser::fail(std::string text) {
 }
 
 std::size_t RespParser::compact(char* data, std::size_t size) {
-  std::size_t kept = 0;
   if (done_) forget_command();
-  for (RespArgument& argument : arguments_) {
+  // Those of earlier calls are where they shall be: an array of a million, sent byte by byte, would
+  // otherwise be walked over at every byte.
+  std::size_t kept = compacted_bytes_;
+  for (; compacted_ < arguments_.size(); ++compacted_) {
+    RespArgument& argument = arguments_[compacted_];
     if (argument.offset == RespArgument::kSkipped) continue;
     if (argument.offset != kept) std::memmove(data + kept, data + argument.offset, argument.length);
     argument.offset = static_cast<std::uint32_t>(kept);
     kept += argument.length;
   }
+  compacted_bytes_ = kept;
   const std::size_t rest = size - position_;
   if (rest > 0 && position_ != kept) std::memmove(data + kept, data + position_, rest);
   position_ = kept;

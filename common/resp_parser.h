@@ -145,6 +145,8 @@ class RespParser {
     done_ = false;
     whole_count_ = 0;
     arguments_.clear();
+    compacted_ = 0;
+    compacted_bytes_ = 0;
   }
   RespEvent step(std::string_view data, bool& again);
   RespEvent begin_command(std::string_view data, bool& again);
@@ -177,6 +179,8 @@ class RespParser {
   std::size_t line_begin_ = 0;
   std::size_t line_length_ = 0;
   std::vector<RespArgument> arguments_;
+  std::size_t compacted_ = 0;        // so many of them have been moved to the front
+  std::size_t compacted_bytes_ = 0;  // and what they take there
   std::array<RespArgument, kWholeArguments> whole_;  // of a command taken in one go
   std::size_t whole_count_ = 0;                      // 0: the last command was not
   std::uint64_t name_prefix_ = 0;                    // of that command

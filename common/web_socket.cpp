@@ -45,6 +45,7 @@ class WslaySocket final : public WebSocket, public std::enable_shared_from_this<
   void fail(std::uint16_t code);
   void flush();
   void end();
+  void silent();
 
   std::shared_ptr<ByteStream> stream_;  // null: closed
   wslay_event_context_ptr context_ = nullptr;
@@ -54,6 +55,7 @@ class WslaySocket final : public WebSocket, public std::enable_shared_from_this<
   std::string output_;      // within flush()
   std::size_t fragments_ = 0;
   std::size_t unread_answers_ = 0;
+  bool asked_ = false;  // a ping is out, and nothing has come since
 };
 
 bool WslaySocket::init() {
@@ -129,10 +131,28 @@ void WslaySocket::start(OnText on_text, Callback on_closed) {
       [weak] {
         if (const auto socket = weak.lock()) socket->end();
       });
+  stream_->on_silence([weak] {
+    if (const auto socket = weak.lock()) socket->silent();
+  });
+}
+
+/// A peer that has nothing to say answers a ping. One that does not is not there any more, or reads nothing.
+void WslaySocket::silent() {
+  if (!stream_) return;
+  if (asked_) {
+    fail(WSLAY_CODE_GOING_AWAY);
+    flush();
+    return end();
+  }
+  asked_ = true;
+  const wslay_event_msg ping{WSLAY_PING, nullptr, 0};
+  wslay_event_queue_msg(context_, &ping);
+  flush();
 }
 
 void WslaySocket::received(std::string_view data) {
   input_ = data;
+  asked_ = false;
   const int result = wslay_event_recv(context_);
   input_ = {};
   if (!stream_) return;  // closed by a callback

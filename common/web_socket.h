@@ -2,7 +2,8 @@
 //
 // Answers pings and closes by itself. A peer that breaks the protocol (an unmasked frame, reserved
 // bits or opcodes, a text that is not UTF-8, more than 1,024 fragments to a message, a binary message)
-// gets a close frame and is cut off; so is one that sends pings and reads no answers.
+// gets a close frame and is cut off; so is one that sends pings and reads no answers, and one that has
+// said nothing for HttpServerOptions::silence_timeout and then does not answer a ping for as long.
 //
 // Thread safety: belongs to one loop thread.
 #pragma once

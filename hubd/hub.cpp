@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "hubd/quota_book.h"
@@ -17,8 +18,6 @@ using shm::Error;
 using shm::Result;
 using shm::Status;
 
-// One waiting poll holds one connection.
-constexpr std::size_t kMaxConnections = 16384;
 // A host's answer has its own headers in one of its request.
 constexpr std::size_t kMaxHeadBytes = 64 << 10;
 // Forms; what hosts send is handed on as it comes.
@@ -115,7 +114,10 @@ Status Hub::apply(HubConfig config) {
     if (!bound.ok()) return bound.error();
     sockets = std::move(bound.value());
   }
-  if (!server_ || sockets || new_tls || config.hosts != config_->hosts) {
+  const auto of_the_server = [](const HubConfig& c) {
+    return std::tie(c.hosts, c.max_connections, c.max_connections_per_source);
+  };
+  if (!server_ || sockets || new_tls || of_the_server(config) != of_the_server(*config_)) {
     if (Status served = serve(config, sockets ? *sockets : *sockets_, tls); !served.ok()) return served;
   }
   if (sockets) sockets_ = std::move(sockets);
@@ -166,7 +168,8 @@ Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets, cons
   if (!descriptors.ok()) return descriptors.error();
   HttpServerOptions options;
   options.hosts = config.hosts;
-  options.max_connections = kMaxConnections;
+  options.max_connections = config.max_connections;
+  options.max_connections_per_source = config.max_connections_per_source;
   options.max_head_bytes = kMaxHeadBytes;
   options.max_body_bytes = kMaxBodyBytes;
   options.streams_body = &HostLinks::streams_body;
@@ -185,7 +188,7 @@ Status Hub::serve(const HubConfig& config, const ListeningSockets& sockets, cons
     }
   }
   if (!status.ok()) return status;
-  if (server_) refused_by_past_servers_ += server_->counts().refused_requests;
+  if (server_) past_servers_ += server_->counts();
   server_ = std::move(server);
   return {};
 }

@@ -84,7 +84,7 @@ class Hub {
   HubOptions options_;
   std::shared_ptr<const HubConfig> config_;
   HubMetrics metrics_;
-  std::uint64_t refused_by_past_servers_ = 0;
+  HttpServerCounts past_servers_;
   Sessions sessions_;
   AuditLog audit_;
   HostLinks links_;

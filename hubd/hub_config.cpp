@@ -81,6 +81,10 @@ Result<HubConfig> read_hub_config(const YamlFile& file, const std::vector<Server
   read_listen(map, config);
   read_hosts(map, config);
   map.flag("behind_proxy", config.behind_proxy);
+  map.integer("max_connections", config.max_connections, 1, 1'000'000);
+  // Behind a proxy all come from one address.
+  if (config.behind_proxy) config.max_connections_per_source = config.max_connections;
+  map.integer("max_connections_per_source", config.max_connections_per_source, 1, 1'000'000);
   read_section(map, "servers", config, read_servers);
   if (config.servers.size() > kMaxServers) map.fail(map.place("servers"), "more than 65536 servers");
   add_servers(more_servers, config);

@@ -68,6 +68,8 @@ struct HubConfig {
   std::string listen_place;  // "file:line:column: " where the file gives it, else empty
   std::vector<std::string> hosts;
   bool behind_proxy = false;
+  std::uint64_t max_connections = 16384;             // one that waits for work holds one
+  std::uint64_t max_connections_per_source = 12288;  // common/peer_source.h; a proxy is one source
   std::vector<Server> servers;
   std::vector<User> users;
   std::vector<ScraperKey> scraper_keys;

@@ -33,7 +33,7 @@ std::string HubMetrics::render() const {
     sample(out, "mayfly_hub_requests_total", "code=\"" + std::to_string(status) + "\"", count);
   }
   single(out, "mayfly_hub_malformed_requests_total", "counter", "Refused before their path was looked at.",
-         refused_by_server);
+         server.refused_requests);
   single(out, "mayfly_hub_wrong_keys_total", "counter", "Requests with a wrong key or none.", wrong_keys);
   single(out, "mayfly_hub_rate_limited_total", "counter", "Keys not looked at after too many wrong ones.",
          rate_limited);
@@ -44,7 +44,13 @@ std::string HubMetrics::render() const {
          "0: the file was refused, the one before it is in force.", configuration_ok ? 1 : 0);
   single(out, "mayfly_hub_waiting_polls", "gauge", "Quota requests that wait for a change.", waiting_polls);
   single(out, "mayfly_hub_servers", "gauge", "Servers configured.", servers);
-  single(out, "mayfly_hub_connections", "gauge", "Connections open.", connections);
+  single(out, "mayfly_hub_connections", "gauge", "Connections open.", server.connections);
+  single(out, "mayfly_hub_refused_connections_total", "counter", "Connections refused at a limit.",
+         server.refused_connections);
+  single(out, "mayfly_hub_displaced_connections_total", "counter", "Idle connections closed for others.",
+         server.displaced_connections);
+  single(out, "mayfly_hub_timeouts_total", "counter", "Connections cut off for taking too long.",
+         server.timeouts);
   access.render(out);
   links.render(out);
   return out;

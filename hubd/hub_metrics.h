@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "common/http_server.h"
 #include "hubd/access_counts.h"
 #include "hubd/link_counts.h"
 
@@ -13,7 +14,6 @@ namespace mayfly::hubd {
 /// Plain numbers of one loop thread.
 struct HubMetrics {
   std::map<int, std::uint64_t> answers;  // by status
-  std::uint64_t refused_by_server = 0;   // malformed or for another host: never reached a handler
   std::uint64_t wrong_keys = 0;
   std::uint64_t rate_limited = 0;
   std::uint64_t reloads_ok = 0;
@@ -21,7 +21,7 @@ struct HubMetrics {
   bool configuration_ok = true;  // false: the file on disk was refused, an older one is in force
   std::uint64_t waiting_polls = 0;
   std::uint64_t servers = 0;
-  std::uint64_t connections = 0;
+  HttpServerCounts server;
   AccessCounts access;
   LinkCounts links;
 

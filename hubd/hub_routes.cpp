@@ -107,9 +107,8 @@ void Hub::answer_text(ResponseWriter& response, std::string_view body) {
 }
 
 void Hub::answer_metrics(ResponseWriter& response) {
-  const HttpServerCounts counts = server_->counts();
-  metrics_.refused_by_server = refused_by_past_servers_ + counts.refused_requests;
-  metrics_.connections = counts.connections;
+  metrics_.server = server_->counts();
+  metrics_.server += past_servers_;
   metrics_.waiting_polls = quotas_.waiting();
   metrics_.access.sessions = sessions_.size();
   metrics_.access.open_reads = gate_.open_reads();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace mayfly::ingestd {
 namespace {
@@ -19,11 +20,18 @@ constexpr std::uint64_t kLastReplyMs = 30000;
 constexpr std::size_t kOwnStepBytes = 64 << 10;
 constexpr std::size_t kOwnReadBytes = 256 << 10;
 
+// Nothing is wrong with the connection: the kernel wants it tried again.
+bool may_pass(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
+}
+
 }  // namespace
 
 Connection::Connection(ConnectionOwner& owner, BufferAccount& account, int fd,
                        std::unique_ptr<Session> session)
-    : owner_(owner), fd_(fd), session_(std::move(session)), kept_(account) {}
+    : owner_(owner), account_(account), fd_(fd), session_(std::move(session)), kept_(account) {}
+
+Connection::~Connection() { account_.give_back(charged_bytes_); }
 
 bool Connection::start(uv_loop_t* loop) {
   poll_.data = this;
@@ -105,7 +113,7 @@ long Connection::receive_some(char* to, std::size_t room) {
     const ssize_t got = ::recv(fd_, to, room, MSG_DONTWAIT);
     if (got > 0) return got;
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+    if (got < 0 && may_pass(errno)) return 0;
     input_ended_ = true;
     if (got < 0) output_dead_ = true;
     return 0;
@@ -144,10 +152,11 @@ void Connection::work_off_backlog() {
 // Puts what is incomplete aside until more comes.
 void Connection::keep_shared(char* data, std::size_t size) {
   if (session_->closing()) {
-    kept_.release();
+    release_input();
     return;
   }
   std::size_t rest = parser_.compact(data, size);
+  if (!charge_arguments()) return;
   if (rest == 0) {
     kept_.set_size(0);
     if (kept_.capacity() > Buffer::kFreeBytes) kept_.release();
@@ -183,10 +192,11 @@ bool Connection::receive_into_own() {
 void Connection::process_kept() {
   process(kept_.view());
   if (session_->closing()) {
-    kept_.release();
+    release_input();
     return;
   }
   kept_.set_size(parser_.compact(kept_.data(), kept_.size()));
+  if (!charge_arguments()) return;
   if (kept_.size() < kept_.capacity() / 4) kept_.shrink();
 }
 
@@ -198,9 +208,33 @@ void Connection::give_up_argument(char* data, std::size_t& size) {
   size = parser_.compact(data, size);
 }
 
+// An array of a million arguments is megabytes of list, whatever is in them: held against the ceiling.
+bool Connection::charge_arguments() {
+  std::size_t bytes = parser_.heap_bytes();
+  if (bytes > Buffer::kFreeBytes && !parser_.inside_command()) {
+    parser_.shrink();
+    bytes = parser_.heap_bytes();
+  }
+  if (bytes <= Buffer::kFreeBytes) bytes = 0;
+  if (bytes > charged_bytes_ && !account_.take(bytes - charged_bytes_)) {
+    out_of_buffers();
+    return false;
+  }
+  if (bytes < charged_bytes_) account_.give_back(charged_bytes_ - bytes);
+  charged_bytes_ = bytes;
+  return true;
+}
+
+// Nothing of what is incomplete will be wanted any more.
+void Connection::release_input() {
+  kept_.release();
+  parser_ = RespParser();
+  account_.give_back(std::exchange(charged_bytes_, 0));
+}
+
 void Connection::out_of_buffers() {
   session_->on_protocol_error("Protocol error: no memory left for incomplete commands");
-  kept_.release();
+  release_input();
 }
 
 // Hands over every complete command, stores them, and lets the session reply.
@@ -217,7 +251,7 @@ void Connection::flush() {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) {
       session_->output_sent(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    } else if (may_pass(errno)) {
       return;
     } else if (errno != EINTR) {
       output_dead_ = true;  // what it sent is read to the end all the same
@@ -257,7 +291,7 @@ void Connection::settle() {
 void Connection::begin_linger() {
   lingering_ = true;
   backlog_ = false;
-  kept_.release();
+  release_input();
   ::shutdown(fd_, SHUT_WR);
   deadline_ms_ = uv_now(poll_.loop) + kLingerMs;
   owner_.on_deadline();

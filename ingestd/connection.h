@@ -14,8 +14,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "common/peer_source.h"
 #include "common/resp_parser.h"
 #include "ingestd/buffer.h"
 #include "ingestd/session.h"
@@ -46,12 +48,14 @@ class Connection {
 
   /// Takes `fd` over.
   Connection(ConnectionOwner& owner, BufferAccount& account, int fd, std::unique_ptr<Session> session);
-  ~Connection() = default;
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   /// Where the owner keeps it.
   std::size_t place = 0;
+  /// Whom the owner counts it under; nothing: not any more.
+  std::optional<PeerSource> source;
 
   /// Starts on the loop. False when the loop refuses: the socket is closed, on_closed() does not come.
   bool start(uv_loop_t* loop);
@@ -86,6 +90,8 @@ class Connection {
   void work_off_backlog();
   void keep_shared(char* data, std::size_t size);
   void give_up_argument(char* data, std::size_t& size);
+  bool charge_arguments();
+  void release_input();
   void out_of_buffers();
   void flush();
   void settle();
@@ -93,12 +99,14 @@ class Connection {
   void update_poll();
 
   ConnectionOwner& owner_;
+  BufferAccount& account_;
   const int fd_;
   uv_poll_t poll_{};
   std::unique_ptr<Session> session_;
   RespParser parser_;
   Buffer kept_;
-  int interest_ = 0;  // what the poll handle asks for
+  std::size_t charged_bytes_ = 0;  // to the account, for the parser's list of arguments
+  int interest_ = 0;               // what the poll handle asks for
   bool started_ = false;
   bool input_ended_ = false;  // EOF, or an error after which nothing can be read
   bool output_dead_ = false;  // the client takes nothing any more

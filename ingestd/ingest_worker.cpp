@@ -1,11 +1,10 @@
 #include "ingestd/ingest_worker.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "ingestd/native_session.h"
@@ -20,21 +19,12 @@ constexpr std::uint64_t kBeatMs = 1000;
 constexpr std::uint64_t kAcceptPauseMs = 100;
 // A worker with so many connections more than another one hands new ones over.
 constexpr std::size_t kUnevenBy = 4;
+// Where connections are at their limit, so many that have not sent a command yet are closed at once:
+// finding them means a look at all. Where there was none, the next look waits.
+constexpr std::size_t kNewcomersAtOnce = 32;
+constexpr std::uint64_t kLookAgainMs = 100;
 // What a shutdown spends on reading what has arrived.
 constexpr std::uint64_t kDrainNs = 1'000'000'000;
-
-// Dead peers are found by the kernel: nobody is closed for being idle.
-void set_tcp_options(int fd) {
-  const int on = 1;
-  const int idle_seconds = 300;
-  const int interval_seconds = 60;
-  const int probes = 5;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof(idle_seconds));
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof(interval_seconds));
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-}
 
 shm::Error uv_failure(const char* what, int code) {
   return {shm::Errc::io, std::string(what) + ": " + uv_strerror(code)};
@@ -44,7 +34,6 @@ shm::Error uv_failure(const char* what, int code) {
 
 IngestWorker::IngestWorker(Shared& shared, std::uint32_t index, uv_async_t* wake_main)
     : shared_(shared),
-      index_(index),
       wake_main_(wake_main),
       receive_buffer_(Connection::kFrontBytes + shared.limits.read_bytes),
       batch_(shared.writer, shared.writer.worker(index), shared.registry, shared.service, shared.control,
@@ -132,6 +121,7 @@ void IngestWorker::before_poll() {
     beat_connections_ = connections_.size();
     beat_ms_ = now;
     batch_.worker().heartbeat(beat_connections_);
+    batch_.worker().count_connections(std::exchange(refused_, 0), std::exchange(closed_, 0));
   }
   if (batch_.take_memory_shortage() && !shared_.memory_short.exchange(true)) uv_async_send(wake_main_);
   resting_.store(true, std::memory_order_relaxed);
@@ -144,21 +134,60 @@ void IngestWorker::on_listener(uv_poll_t* handle, int, int) {
 
 void IngestWorker::accept_some(const Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    const int fd = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    const int fd =
+        ::accept4(listener.fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (accept_failed(errno)) continue;
       return;
     }
-    if (shared_.connections.fetch_add(1, std::memory_order_relaxed) >= shared_.limits.max_connections) {
-      shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+    const Handed accepted{fd, &listener, PeerSource::of(fd, peer)};
+    if (!admit(accepted.source)) {
+      ++refused_;
       constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
       (void)::send(fd, kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
       ::close(fd);
       continue;
     }
     IngestWorker& target = least_loaded();
-    if (&target == this || !target.hand_over({fd, &listener})) add_connection(fd, listener);
+    if (&target == this || !target.hand_over(accepted)) add_connection(accepted);
   }
+}
+
+// Counts one more connection in, where need be in the place of others that have never sent a command.
+bool IngestWorker::admit(const PeerSource& source) {
+  using Verdict = ConnectionCounter::Verdict;
+  const Verdict verdict = shared_.admitted.enter(source);
+  if (verdict == Verdict::admitted) return true;
+  if (close_newcomers(verdict == Verdict::source_full ? &source : nullptr) == 0) return false;
+  return shared_.admitted.enter(source) == Verdict::admitted;
+}
+
+// Closes this worker's oldest connections (of `source`; null: of all) that never completed a command.
+std::size_t IngestWorker::close_newcomers(const PeerSource* source) {
+  const std::uint64_t now = uv_now(&loop_);
+  if (looked_in_vain_ms_ != 0 && now - looked_in_vain_ms_ < kLookAgainMs) return 0;
+  std::vector<Connection*> found;
+  for (const auto& connection : connections_) {
+    if (!connection->proven() && connection->source && (source == nullptr || *connection->source == *source))
+      found.push_back(connection.get());
+  }
+  const std::size_t count = std::min(found.size(), kNewcomersAtOnce);
+  std::partial_sort(
+      found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), found.end(),
+      [](const Connection* a, const Connection* b) { return a->accepted_ms() < b->accepted_ms(); });
+  for (std::size_t i = 0; i < count; ++i) {
+    forget(*found[i]);  // now: its place is wanted before the loop has closed it
+    found[i]->close();
+  }
+  closed_ += count;
+  looked_in_vain_ms_ = count == 0 ? now : 0;
+  return count;
+}
+
+void IngestWorker::forget(Connection& connection) {
+  if (const auto source = std::exchange(connection.source, std::nullopt)) shared_.admitted.leave(*source);
 }
 
 // True when the next accept may go well.
@@ -202,7 +231,7 @@ void IngestWorker::take_handed(bool last_time) {
     handed.swap(handed_);
     if (last_time) takes_handed_ = false;
   }
-  for (const Handed& one : handed) add_connection(one.fd, *one.listener);
+  for (const Handed& one : handed) add_connection(one);
 }
 
 std::unique_ptr<Session> IngestWorker::make_session(Protocol protocol) {
@@ -210,11 +239,12 @@ std::unique_ptr<Session> IngestWorker::make_session(Protocol protocol) {
   return std::make_unique<RedisSession>(redis_context_, shared_.next_connection_id.fetch_add(1));
 }
 
-void IngestWorker::add_connection(int fd, const Listener& listener) {
-  if (listener.tcp) set_tcp_options(fd);
-  auto connection = std::make_unique<Connection>(*this, shared_.buffers, fd, make_session(listener.protocol));
+void IngestWorker::add_connection(const Handed& accepted) {
+  auto connection = std::make_unique<Connection>(*this, shared_.buffers, accepted.fd,
+                                                 make_session(accepted.listener->protocol));
+  connection->source = accepted.source;
   if (!connection->start(&loop_)) {
-    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+    forget(*connection);
     return;
   }
   Connection& added = *connection;
@@ -226,12 +256,12 @@ void IngestWorker::add_connection(int fd, const Listener& listener) {
 }
 
 void IngestWorker::on_closed(Connection& connection) {
+  forget(connection);
   const std::size_t place = connection.place;
   std::swap(connections_[place], connections_.back());
   connections_[place]->place = place;
   connections_.pop_back();  // `connection` is gone from here on
   connection_count_.store(connections_.size(), std::memory_order_relaxed);
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void IngestWorker::on_async() {

@@ -52,16 +52,20 @@ class IngestWorker final : public ConnectionOwner {
   struct Handed {
     int fd;
     const Listener* listener;
+    PeerSource source;
   };
 
   shm::Status open_loop(const std::vector<Listener>& listeners);
   static void on_listener(uv_poll_t* handle, int status, int events);
   void accept_some(const Listener& listener);
   bool accept_failed(int error);
+  bool admit(const PeerSource& source);
+  std::size_t close_newcomers(const PeerSource* source);
+  void forget(Connection& connection);
   IngestWorker& least_loaded();
   bool hand_over(const Handed& handed);
   void take_handed(bool last_time);
-  void add_connection(int fd, const Listener& listener);
+  void add_connection(const Handed& accepted);
   std::unique_ptr<Session> make_session(Protocol protocol);
   void on_async();
   void tell_all(Service service);
@@ -72,7 +76,6 @@ class IngestWorker final : public ConnectionOwner {
   void close_handles();
 
   Shared& shared_;
-  const std::uint32_t index_;
   uv_async_t* const wake_main_;
   const std::vector<std::unique_ptr<IngestWorker>>* workers_ = nullptr;
   std::thread thread_;
@@ -93,6 +96,9 @@ class IngestWorker final : public ConnectionOwner {
   std::vector<std::unique_ptr<Connection>> connections_;
   Service told_ = Service::no_quotas;
   std::uint64_t beat_ms_ = 0;
+  std::uint64_t looked_in_vain_ms_ = 0;  // for newcomers to close
+  std::uint64_t refused_ = 0;            // connections, not told to the segment yet
+  std::uint64_t closed_ = 0;             // the same, of those closed for others
   std::size_t beat_connections_ = 0;
   bool finished_ = false;
 

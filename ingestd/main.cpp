@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -76,7 +77,14 @@ ServerOptions server_options(const Options& options, const RuntimePaths& paths) 
   wanted.segment_bytes = options.memory != 0 ? options.memory : default_memory(paths.directory, paths.data);
   wanted.workers = options.workers;
   wanted.limits = options.limits;
-  wanted.limits.max_connections = connection_limit(options.limits.max_connections, raise_file_limit());
+  Limits& limits = wanted.limits;
+  const std::uint64_t possible = connection_limit(limits.max_connections, raise_file_limit());
+  // Where the file limit allows fewer, one source shall not have them all either.
+  if (possible < limits.max_connections) {
+    limits.max_connections_per_source =
+        std::min(limits.max_connections_per_source, std::max<std::uint64_t>(1, possible - possible / 6));
+  }
+  limits.max_connections = possible;
   return wanted;
 }
 
@@ -134,7 +142,10 @@ int serve(const Options& options) {
                  listener.protocol == Protocol::native ? "native" : "redis");
   }
 
-  auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT}, [&server](int) { server.request_stop(); });
+  auto trap = SignalTrap::start(server.loop(), {SIGTERM, SIGINT, SIGHUP}, [&server](int number) {
+    // No file of its own: quotas come from relayd.
+    if (number != SIGHUP) server.request_stop();
+  });
   if (!trap) return fail(trap.error());
   if (shm::Status started = server.start(); !started) return fail(started.error());
   const bool alone = !options.peer_dir.empty();

@@ -32,7 +32,9 @@ constexpr ConfigKey kKeys[] = {
      "native listener on a unix socket, or `none`"},
     {"unix_mode", "octal text", "\"0660\"", "mode of the unix socket"},
     {"unix_group", "text", "the process's group", "group of the unix socket"},
-    {"max_connections", "integer", "10000", "connections over all listeners; the file limit may allow fewer"},
+    {"max_connections", "integer", "12000", "connections over all listeners; the file limit may allow fewer"},
+    {"max_connections_per_source", "integer", "10000",
+     "of these, from one address (IPv6: one /64), or by one user's processes on the unix socket"},
     {"max_buffered", "size", "64MiB",
      "memory for incomplete commands and waiting replies of all connections"},
     {"read_buffer", "size", "128KiB",
@@ -77,6 +79,7 @@ shm::Status read_config(const std::string& path, Options& options) {
   map.text("unix_mode", mode);
   map.text("unix_group", options.unix_group);
   map.integer("max_connections", options.limits.max_connections, 1, 1'000'000);
+  map.integer("max_connections_per_source", options.limits.max_connections_per_source, 1, 1'000'000);
   map.size("max_buffered", options.limits.max_buffered_bytes);
   map.size("read_buffer", options.limits.read_bytes);
   map.age("first_command_timeout", timeout);

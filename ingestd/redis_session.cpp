@@ -100,10 +100,10 @@ void RedisSession::refuse_drop(const Outcome& outcome) {
   if (outcome.first_cause == shm::DropCause::stopped) {
     // "-STOP no-quotas …": its words, without sign and line end.
     const std::string_view line = service_line(context_.session.service.judged());
-    if (line.front() == '-') text.append(": ").append(line.substr(1, line.size() - 3));
+    if (line.front() == '-') text.append(" ").append(line.substr(1, line.size() - 3));
   } else {
     const std::uint64_t all = outcome.dropped + outcome.stored + outcome.removed;
-    text.append(": ").append(std::to_string(outcome.dropped)).append(" of ").append(std::to_string(all));
+    text.append(" ").append(std::to_string(outcome.dropped)).append(" of ").append(std::to_string(all));
     text.append(" dropped");
   }
   output_.error(text);

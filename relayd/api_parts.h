@@ -8,9 +8,11 @@
 #include <string>
 
 #include "common/http_message.h"
+#include "common/http_server.h"
 #include "common/request_target.h"
 #include "relayd/follow_hub.h"
 #include "relayd/read_scope.h"
+#include "relayd/reading_counts.h"
 #include "relayd/segment_access.h"
 #include "relayd/slice_runner.h"
 #include "relayd/tunnel_counts.h"
@@ -31,6 +33,9 @@ struct ApiParts {
   std::function<const shm::Rules*()> rules;
   /// Nothing: there is no tunnel.
   std::function<std::optional<TunnelCounts>()> tunnel;
+  /// Of the listeners; may be null.
+  std::function<HttpServerCounts()> server;
+  std::function<ReadingCounts()> reading;
 };
 
 /// One request on its way through a handler.

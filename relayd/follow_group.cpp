@@ -18,8 +18,9 @@ shm::ReadLimits slice_limits() {
 
 }  // namespace
 
-FollowGroup::FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices)
-    : name_(std::move(name)), kind_(kind), segment_(segment), slices_(slices) {
+FollowGroup::FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices,
+                         std::uint64_t& left)
+    : name_(std::move(name)), kind_(kind), segment_(segment), slices_(slices), left_(left) {
   shm::Reader* reader = segment_.current();
   const auto directory = reader != nullptr ? reader->find(kind_, name_) : std::nullopt;
   if (!directory) return;
@@ -144,6 +145,7 @@ bool FollowGroup::catch_up_slice(const std::shared_ptr<Follower>& subscriber) {
 }
 
 void FollowGroup::stall(const std::shared_ptr<Follower>& subscriber) {
+  if (subscriber->mode == Follower::Mode::live) ++left_;
   subscriber->mode = Follower::Mode::stalled;
   subscriber->own_place = shm::Cursor{subscriber->next_seq(), 0};
   subscriber->on_ready([group = weak_from_this(), weak = std::weak_ptr(subscriber)] {
@@ -151,6 +153,22 @@ void FollowGroup::stall(const std::shared_ptr<Follower>& subscriber) {
     const auto stalled = weak.lock();
     if (self && stalled && self->has(stalled.get())) self->catch_up(stalled);
   });
+}
+
+void FollowGroup::count(FollowCounts& counts) const {
+  for (const auto& subscriber : subscribers_) {
+    switch (subscriber->mode) {
+      case Follower::Mode::live:
+        ++counts.live;
+        break;
+      case Follower::Mode::catching_up:
+        ++counts.catching_up;
+        break;
+      case Follower::Mode::stalled:
+        ++counts.stalled;
+        break;
+    }
+  }
 }
 
 void FollowGroup::keep_alive(std::uint64_t now_ms) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "relayd/follower.h"
+#include "relayd/reading_counts.h"
 #include "relayd/segment_view.h"
 #include "relayd/slice_runner.h"
 
@@ -17,7 +18,9 @@ namespace mayfly::relayd {
 /// it, or stalled: its connection takes nothing more at present. Belongs to the loop's thread.
 class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
  public:
-  FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices);
+  /// `left` counts how often a subscriber could not keep up with the shared read; it outlives the group.
+  FollowGroup(std::string name, shm::Kind kind, SegmentView& segment, SliceRunner& slices,
+              std::uint64_t& left);
 
   void add(std::shared_ptr<Follower> subscriber);
   void remove(const Follower* subscriber);
@@ -25,6 +28,8 @@ class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
   /// Reads what is new, if anything is; one slice at once, the rest by the slice runner.
   void look();
   void keep_alive(std::uint64_t now_ms);
+  /// Adds the subscribers to `counts`, by where they stand.
+  void count(FollowCounts& counts) const;
 
  private:
   std::optional<shm::DirectoryInfo> locate(shm::Reader& reader);
@@ -40,6 +45,7 @@ class FollowGroup : public std::enable_shared_from_this<FollowGroup> {
   shm::Kind kind_;
   SegmentView& segment_;
   SliceRunner& slices_;
+  std::uint64_t& left_;
   DirectoryIdentity identity_;
   std::uint32_t directory_id_ = 0;
   bool there_ = false;            // directory_id_ and generation_ mean something

@@ -27,7 +27,7 @@ void FollowHub::subscribe(const VisibleDirectory& directory, std::shared_ptr<Fol
     watcher_.set_active(true);
   }
   auto& group = groups_[key];
-  if (!group) group = std::make_shared<FollowGroup>(key.second, key.first, segment_, slices_);
+  if (!group) group = std::make_shared<FollowGroup>(key.second, key.first, segment_, slices_, left_);
   group->add(std::move(subscriber));
 }
 
@@ -39,6 +39,13 @@ void FollowHub::unsubscribe(const Key& key, const Follower* subscriber) {
   if (--subscribers_ > 0) return;
   watcher_.set_active(false);
   set_waiting_(false);
+}
+
+FollowCounts FollowHub::counts() const {
+  FollowCounts counts;
+  counts.left = left_;
+  for (const auto& [key, group] : groups_) group->count(counts);
+  return counts;
 }
 
 void FollowHub::look() {

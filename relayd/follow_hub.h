@@ -27,6 +27,7 @@ class FollowHub {
   /// Once a second: looks at what no wake told of, and keeps quiet connections alive.
   void tick();
   std::size_t subscribers() const { return subscribers_; }
+  FollowCounts counts() const;
 
  private:
   using Key = std::pair<shm::Kind, std::string>;
@@ -39,6 +40,7 @@ class FollowHub {
   std::function<void(bool)> set_waiting_;
   std::map<Key, std::shared_ptr<FollowGroup>> groups_;
   std::size_t subscribers_ = 0;
+  std::uint64_t left_ = 0;            // FollowCounts::left; the groups add to it
   std::shared_ptr<FollowHub*> self_;  // callbacks that come after the end see it expired
   CommitWatcher watcher_;
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -28,7 +29,9 @@ struct StreamStart {
   std::uint64_t follow_from = 0;
   std::optional<std::uint32_t> next_ordinal;  // of the key's first record from follow_from on
   bool fresh = false;                         // begin with the oldest there is, whatever its number
-  bool replaced = false;                      // tell first that the reader's own place is gone
+  /// Of the key that is followed: what is wanted below follow_from, already read; next_seq is its first.
+  std::shared_ptr<const shm::Reader::Snapshot> history;
+  bool replaced = false;  // tell first that the reader's own place is gone
 };
 
 /// Gaps are exact. For a directory: the numbers that did not come. For a key: the difference of

@@ -19,9 +19,17 @@ StreamFormat requested_format(const ApiCall& call) {
   return accepts_explicitly(accept, "text/plain") && !json ? StreamFormat::text : StreamFormat::ndjson;
 }
 
-/// What of the listing's snapshot is wanted.
-void choose(RecordListing& listing, const RecordQuery& query) {
+/// What of the directory is wanted, of one moment.
+void read_records(const ScopedReader& reader, const shm::DirectoryInfo& directory, const RecordQuery& query,
+                  RecordListing& listing) {
   auto& records = listing.records;
+  if (query.key) {
+    listing.snapshot = reader.last_of_key(directory, *query.key, query.last.value_or(~0ull),
+                                          query.is_key_only() ? shm::RecordFilter() : filter_of(query));
+    records = listing.snapshot.records;
+    return;
+  }
+  listing.snapshot = reader.snapshot(directory);
   for (const auto& record : listing.snapshot.records) {
     if (query.matches(record)) records.push_back(record);
   }
@@ -43,13 +51,12 @@ void send_log(const ApiParts& parts, const ApiCall& call, const std::shared_ptr<
   send_listing(parts.slices, call.response, data_headers(content_type(format)), listing);
 }
 
-/// A small directory, or one that is not open yet: one snapshot.
+/// A small directory, a few records of one key, or one that is not open yet: one snapshot.
 void answer_small(const ApiParts& parts, const ApiCall& call, const NamedDirectory& directory,
                   const RecordQuery& query, StreamFormat format) {
   auto listing = std::make_shared<RecordListing>();
   const auto reader = parts.segment.reader(call.scope);
-  if (reader && directory.info) listing->snapshot = reader->snapshot(*directory.info);
-  choose(*listing, query);
+  if (reader && directory.info) read_records(*reader, *directory.info, query, *listing);
   send_log(parts, call, listing, format);
 }
 
@@ -66,8 +73,7 @@ void answer_copied(const ApiParts& parts, const ApiCall& call, const NamedDirect
       call.scope,
       [listing, query, name = directory.where.name()](const ScopedReader* reader) {
         const auto found = reader != nullptr ? reader->find(shm::Kind::log, name) : std::nullopt;
-        if (found) listing->snapshot = reader->snapshot(*found);
-        choose(*listing, query);
+        if (found) read_records(*reader, *found, query, *listing);
       },
       [=] { send_log(parts, call, listing, format); });
 }
@@ -87,8 +93,14 @@ void follow(const ApiParts& parts, const ApiCall& call, const NamedDirectory& di
   // History is a matter of where the stream begins; what comes later is wanted whatever its time.
   query.since_ns.reset();
   query.last.reset();
-  parts.follow.subscribe(directory.where,
-                         std::make_shared<Subscriber>(std::move(query), format, call.response, start));
+  auto subscriber = std::make_shared<Subscriber>(std::move(query), format, call.response, start);
+  if (start.history) {
+    for (const auto& record : start.history->records) {
+      subscriber->offer(SharedRecord(record, directory.where.kind(), 0));
+    }
+    subscriber->reached(start.follow_from);
+  }
+  parts.follow.subscribe(directory.where, std::move(subscriber));
 }
 
 }  // namespace
@@ -109,7 +121,7 @@ void answer_logs(const ApiParts& parts, ApiCall call) {
       follow(parts, call, *directory, query.value(), format, start);
     });
   }
-  if (!directory->info || is_small(*directory->info)) {
+  if (!directory->info || is_small(*directory->info) || is_short_chain(query.value(), *directory->info)) {
     return answer_small(parts, call, *directory, query.value(), format);
   }
   if (CopyRoom room = CopyRoom::take(directory->info->bytes)) {

@@ -101,7 +101,9 @@ int serve(uv_loop_t* loop, RelayOptions options) {
     const bool wrong_use = relay.error().code == mayfly::shm::Errc::invalid;
     return fail(wrong_use ? kWrongUse : kFailed, relay.error().text);
   }
-  auto signals = SignalTrap::start(loop, {SIGTERM, SIGINT}, [&](int) {
+  auto signals = SignalTrap::start(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
+    // Its file is read at the start only; what changes at run time comes from the hub.
+    if (number == SIGHUP) return spdlog::info("SIGHUP: nothing to read again");
     notifier.stopping();
     uv_stop(loop);
   });

@@ -98,9 +98,20 @@ void put_quotas(MetricsText& text, const Directories& directories) {
 
 void put_segment(MetricsText& text, const shm::SegmentInfo& segment) {
   std::uint64_t connections = 0;
-  for (const auto& worker : segment.workers) connections += worker.connections;
+  std::uint64_t refused = 0;
+  std::uint64_t closed = 0;
+  for (const auto& worker : segment.workers) {
+    connections += worker.connections;
+    refused += worker.refused_connections;
+    closed += worker.closed_connections;
+  }
   text.gauge("mayfly_ingest_connections", "Open connections of ingestd.");
   text.sample({}, connections);
+  text.counter("mayfly_ingest_refused_connections_total", "Connections to ingestd refused at a limit.");
+  text.sample({}, refused);
+  text.counter("mayfly_ingest_closed_connections_total",
+               "Connections to ingestd without any command, closed for others at a limit.");
+  text.sample({}, closed);
   text.gauge("mayfly_segment_bytes", "Size of the data segment.");
   text.sample({}, segment.bytes);
   text.gauge("mayfly_segment_free_bytes", "Bytes in free pages of the data segment.");
@@ -120,6 +131,32 @@ void put_tunnel(MetricsText& text, const TunnelCounts& tunnel) {
   text.sample({{"outcome", "taken"}}, tunnel.requests);
   text.sample({{"outcome", "refused"}}, tunnel.refused);
   text.sample({{"outcome", "dropped"}}, tunnel.dropped);
+}
+
+void put_server(MetricsText& text, const HttpServerCounts& server) {
+  text.gauge("mayfly_relay_connections", "Open connections to relayd's listeners.");
+  text.sample({}, server.connections);
+  text.counter("mayfly_relay_refused_connections_total", "Connections to relayd refused at a limit.");
+  text.sample({}, server.refused_connections);
+  text.counter("mayfly_relay_displaced_connections_total", "Idle connections to relayd closed for others.");
+  text.sample({}, server.displaced_connections);
+  text.counter("mayfly_relay_timeouts_total", "Connections to relayd cut off for taking too long.");
+  text.sample({}, server.timeouts);
+  text.counter("mayfly_relay_malformed_requests_total", "Requests to relayd refused before their path.");
+  text.sample({}, server.refused_requests);
+}
+
+void put_reading(MetricsText& text, const ReadingCounts& reading) {
+  text.counter("mayfly_relay_segment_read_bytes_total", "Bytes copied out of the data segment's pages.");
+  text.sample({}, reading.segment_bytes);
+  text.counter("mayfly_relay_key_scans_total", "Lookups by key for which a directory was scanned.");
+  text.sample({}, reading.key_scans);
+  text.gauge("mayfly_relay_followers", "Who follows a directory, by where they stand.");
+  text.sample({{"state", "live"}}, reading.follow.live);
+  text.sample({{"state", "catching_up"}}, reading.follow.catching_up);
+  text.sample({{"state", "stalled"}}, reading.follow.stalled);
+  text.counter("mayfly_relay_followers_left_total", "How often a follower fell behind the shared read.");
+  text.sample({}, reading.follow.left);
 }
 
 void put_loki(MetricsText& text, const LokiCounts& loki) {
@@ -159,11 +196,13 @@ std::optional<std::string> sample_value(std::string_view value) {
 }
 
 std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks, MetricsFormat format,
-                           const LokiCounts& loki, const std::optional<TunnelCounts>& tunnel) {
+                           const ReadingCounts& reading, const LokiCounts& loki, const LinkCounts& links) {
   MetricsText text(format);
   text.gauge("mayfly_build_info", "The program's version.");
   text.sample({{"version", MAYFLY_VERSION}}, std::uint64_t{1});
-  if (tunnel && (reader == nullptr || reader->sees_everything())) put_tunnel(text, *tunnel);
+  const bool everything = reader == nullptr || reader->sees_everything();
+  if (everything && links.tunnel) put_tunnel(text, *links.tunnel);
+  if (everything && links.server) put_server(text, *links.server);
   if (reader == nullptr) return text.finish();
   const shm::SegmentInfo segment = reader->info();
   const Directories directories = reader->directories();
@@ -180,6 +219,7 @@ std::string render_metrics(const ScopedReader* reader, const shm::Clocks& clocks
   put_quotas(text, directories);
   if (reader->sees_everything()) {
     put_segment(text, segment);
+    put_reading(text, reading);
     put_loki(text, loki);
   }
   put_status_metrics(text, *reader, directories, age_reference_ns(segment, clocks.boot_ns()));

@@ -81,8 +81,10 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     response->send(200, data_headers(metrics_content_type(format)), *text);
   };
   const auto reader = parts_.segment.reader(call.scope);
-  std::optional<TunnelCounts> tunnel;
-  if (call.scope.sees_everything() && parts_.tunnel) tunnel = parts_.tunnel();
+  LinkCounts links;
+  if (call.scope.sees_everything() && parts_.tunnel) links.tunnel = parts_.tunnel();
+  if (call.scope.sees_everything() && parts_.server) links.server = parts_.server();
+  const ReadingCounts reading = parts_.reading();
   std::uint64_t status_bytes = 0;
   if (reader) {
     for (const auto& directory : reader->directories()) {
@@ -91,14 +93,14 @@ void ReadApi::answer_metrics(const ApiCall& call) const {
     }
   }
   if (status_bytes <= kSnapshotBytes) {
-    *text =
-        render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, *loki_.counts(), tunnel);
+    *text = render_metrics(reader ? &*reader : nullptr, parts_.segment.clocks(), format, reading,
+                           *loki_.counts(), links);
     return send();
   }
   parts_.segment.run(
       call.scope,
-      [text, format, tunnel, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
-          const ScopedReader* own) { *text = render_metrics(own, clocks, format, *counts, tunnel); },
+      [text, format, reading, links, &clocks = parts_.segment.clocks(), counts = loki_.counts()](
+          const ScopedReader* own) { *text = render_metrics(own, clocks, format, reading, *counts, links); },
       send);
 }
 

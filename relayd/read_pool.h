@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "relayd/reading_counts.h"
 #include "shm/reader.h"
 
 namespace mayfly::relayd {
@@ -22,8 +23,13 @@ class ReadPool {
   /// On the loop, after the work.
   using Done = std::function<void()>;
 
-  ReadPool(uv_loop_t* loop, std::string path, const shm::Clocks& clocks)
-      : loop_(loop), path_(std::move(path)), clocks_(clocks), alive_(std::make_shared<bool>(true)) {}
+  /// What is read is added to `counts`.
+  ReadPool(uv_loop_t* loop, std::string path, const shm::Clocks& clocks, std::shared_ptr<ReadCounts> counts)
+      : loop_(loop),
+        path_(std::move(path)),
+        clocks_(clocks),
+        counts_(std::move(counts)),
+        alive_(std::make_shared<bool>(true)) {}
   ~ReadPool() { *alive_ = false; }
   ReadPool(const ReadPool&) = delete;
   ReadPool& operator=(const ReadPool&) = delete;
@@ -36,6 +42,7 @@ class ReadPool {
   uv_loop_t* loop_;
   std::string path_;
   const shm::Clocks& clocks_;
+  std::shared_ptr<ReadCounts> counts_;
   std::shared_ptr<bool> alive_;  // used by the loop's thread only
 };
 

@@ -1,9 +1,14 @@
 #include "relayd/record_query.h"
 
+#include <algorithm>
+
 #include "common/text.h"
 
 namespace mayfly::relayd {
 namespace {
+
+constexpr std::uint64_t kShortChain = 256;  // records: some 50 us
+constexpr std::uint64_t kShortChainBytes = 1 << 20;
 
 shm::Error invalid_query(const std::string& text) { return {shm::Errc::invalid, text}; }
 
@@ -25,6 +30,18 @@ bool RecordQuery::matches(const shm::RecordView& record) const {
   if (since_ns && record.time_ns < *since_ns) return false;
   if (until_ns && record.time_ns >= *until_ns) return false;
   return !grep || re2::RE2::PartialMatch(re2::StringPiece(record.value.data(), record.value.size()), *grep);
+}
+
+shm::RecordFilter filter_of(const RecordQuery& query) {
+  if (!query.has_filter()) return nullptr;
+  return [&query](const shm::RecordView& record) { return query.matches(record); };
+}
+
+bool is_short_chain(const RecordQuery& query, const shm::DirectoryInfo& directory) {
+  if (!query.is_key_only() || !query.last || *query.last > kShortChain) return false;
+  const std::uint64_t value_bytes = std::min(directory.quotas.max_value_bytes, kShortChainBytes);
+  const std::uint64_t key_bytes = std::min(directory.quotas.max_key_bytes, kShortChainBytes);
+  return *query.last * (key_bytes + value_bytes) <= kShortChainBytes;
 }
 
 shm::Result<RecordQuery> parse_record_query(const RequestTarget& target, std::size_t key_index,

@@ -27,7 +27,15 @@ struct RecordQuery {
   bool matches(const shm::RecordView& record) const;
   /// Key and times alone, without looking into the value.
   bool has_filter() const { return key || since_ns || until_ns || grep; }
+  /// True where the key is all that is asked of a record.
+  bool is_key_only() const { return key && !since_ns && !until_ns && !grep; }
 };
+
+/// matches() as a reader takes it; null where everything matches. `query` outlives it.
+shm::RecordFilter filter_of(const RecordQuery& query);
+
+/// True for the last few records of one key, whatever the directory's size: cheap enough for the loop.
+bool is_short_chain(const RecordQuery& query, const shm::DirectoryInfo& directory);
 
 /// Reads `last`, `since`, `until`, `grep` and the key at segment `key_index`. Errors: invalid.
 shm::Result<RecordQuery> parse_record_query(const RequestTarget& target, std::size_t key_index,

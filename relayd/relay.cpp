@@ -36,7 +36,8 @@ const std::string& data_path(const RelayOptions& options) {
 struct Relay::Parts {
   RelayConfig config;
   std::unique_ptr<shm::ControlWriter> control;
-  std::optional<shm::Rules> rules;  // in force
+  std::optional<shm::Rules> rules;                                      // in force
+  std::shared_ptr<ReadCounts> counts = std::make_shared<ReadCounts>();  // jobs of the pool outlive us
   SegmentView segment;
   ReadPool pool;
   SliceRunner slices;
@@ -53,13 +54,17 @@ struct Relay::Parts {
       : config(options.config),
         control(std::move(writer)),
         rules(control->state().rules),
-        segment(data_path(options), clocks),
-        pool(loop, data_path(options), clocks),
+        segment(data_path(options), clocks, counts.get()),
+        pool(loop, data_path(options), clocks, counts),
         slices(loop),
         follow(loop, data_path(options), segment, slices,
                [this](bool waiting) { control->set_waiting(waiting); }),
         api({loop, SegmentAccess(segment, pool), slices, follow, [this] { return rules ? &*rules : nullptr; },
-             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; }}),
+             [this] { return uplink ? std::optional(uplink->counts()) : std::nullopt; },
+             [this] { return server.counts(); },
+             [this] {
+               return ReadingCounts{counts->segment_bytes.load(), counts->key_scans.load(), follow.counts()};
+             }}),
         server(loop, server_options(config),
                [this](HttpRequest request, ResponseWriterPtr response) {
                  api.handle(std::move(request), std::move(response));
@@ -78,6 +83,8 @@ struct Relay::Parts {
   static HttpServerOptions server_options(const RelayConfig& config) {
     HttpServerOptions options;
     options.hosts = config.hosts;
+    options.max_connections = config.max_connections;
+    options.max_connections_per_source = config.max_connections_per_source;
     return options;
   }
 

@@ -33,6 +33,9 @@ constexpr ConfigKey kHostKeys[] = {
     {"socket_group", "group", "the process's", "Group of the unix socket."},
     {"hosts", "list of text", "none",
      "Host names to answer to, besides loopback names and the listener's own address."},
+    {"max_connections", "integer", "1280", "Connections open at a time; a tail or a page holds one."},
+    {"max_connections_per_source", "integer", "1024",
+     "Of these, from one address (IPv6: one /64), or by one user's processes on the unix socket."},
 };
 constexpr ConfigTable kHostTable{"host", kHostKeys};
 
@@ -136,6 +139,8 @@ struct FileReader {
     parsed("socket_mode", parse_mode, [&](unsigned mode) { config.socket_mode = mode; });
     parsed("socket_group", find_group, [&](unsigned group) { config.socket_group = group; });
     map.texts("hosts", config.hosts);
+    map.integer("max_connections", config.max_connections, 1, 1'000'000);
+    map.integer("max_connections_per_source", config.max_connections_per_source, 1, 1'000'000);
   }
 
   void names() {

@@ -31,6 +31,8 @@ struct RelayConfig {
   unsigned socket_mode = 0660;
   std::optional<unsigned> socket_group;  // gid
   std::vector<std::string> hosts;
+  std::uint64_t max_connections = 1280;
+  std::uint64_t max_connections_per_source = 1024;  // common/peer_source.h
 };
 
 /// What the command line says; empty: nothing.

@@ -39,6 +39,14 @@ class ScopedReader {
   std::uint64_t seek_time(const shm::DirectoryInfo& directory, std::uint64_t wall_ns) const {
     return reader_->seek_time(directory, wall_ns);
   }
+  shm::Reader::Snapshot last_of_key(const shm::DirectoryInfo& directory, std::string_view key,
+                                    std::uint64_t n, const shm::RecordFilter& filter = nullptr) const {
+    return reader_->last_of_key(directory, key, n, filter);
+  }
+  std::uint64_t seek_last_of_key(const shm::DirectoryInfo& directory, std::string_view key, std::uint64_t n,
+                                 const shm::RecordFilter& filter = nullptr) const {
+    return reader_->seek_last_of_key(directory, key, n, filter);
+  }
   std::optional<shm::RecordView> get(const shm::DirectoryInfo& directory, std::string_view key) const {
     return reader_->get(directory, key);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "relayd/reading_counts.h"
 #include "shm/reader.h"
 
 namespace mayfly::relayd {
@@ -14,7 +15,9 @@ namespace mayfly::relayd {
 /// replaced before the request.
 class SegmentView {
  public:
-  SegmentView(std::string path, const shm::Clocks& clocks) : path_(std::move(path)), clocks_(clocks) {}
+  /// What is read is added to `counts` (null: nowhere) at the next current().
+  SegmentView(std::string path, const shm::Clocks& clocks, ReadCounts* counts = nullptr)
+      : path_(std::move(path)), clocks_(clocks), counts_(counts) {}
 
   /// The reader of the segment that the path names now; null while there is none (problem() says why).
   /// Valid until the next call.
@@ -25,9 +28,14 @@ class SegmentView {
   const shm::Clocks& clocks() const { return clocks_; }
 
  private:
+  void count();
+
   std::string path_;
   const shm::Clocks& clocks_;
+  ReadCounts* counts_;
   std::optional<shm::Reader> reader_;
+  std::uint64_t counted_bytes_ = 0;  // of reader_, in counts_
+  std::uint64_t counted_scans_ = 0;
   std::uint64_t instance_ = 0;
   std::string problem_ = "the data segment was not opened yet";
 };

@@ -40,15 +40,7 @@ void answer_value(const ApiParts& parts, const ApiCall& call, const NamedDirecto
                   const std::string& key) {
   const auto reader = parts.segment.reader(call.scope);
   if (!reader || !directory.info) return send_value(*call.response, std::nullopt);
-  if (is_small(*directory.info)) return send_value(*call.response, read_value(*reader, *directory.info, key));
-  const auto value = std::make_shared<std::optional<Value>>();
-  parts.segment.run(
-      call.scope,
-      [value, name = directory.where.name(), key](const ScopedReader* own) {
-        const auto found = own != nullptr ? own->find(shm::Kind::status, name) : std::nullopt;
-        if (found) *value = read_value(*own, *found, key);
-      },
-      [value, response = call.response] { send_value(*response, *value); });
+  send_value(*call.response, read_value(*reader, *directory.info, key));
 }
 
 /// Fills the listing from a snapshot: keys with the prefix, sorted.

@@ -13,13 +13,24 @@ std::uint64_t seek_history(const ScopedReader& reader, const shm::DirectoryInfo&
   const RecordQuery& query = wish.query;
   if (query.last) {
     if (*query.last == 0) return directory.next_seq;
-    shm::RecordFilter filter;
-    if (query.has_filter())
-      filter = [&query](const shm::RecordView& record) { return query.matches(record); };
+    const shm::RecordFilter filter = filter_of(query);
+    if (query.key) return reader.seek_last_of_key(directory, *query.key, *query.last, filter);
     return reader.seek_last(directory, *query.last, filter);
   }
   if (query.since_ns) return reader.seek_time(directory, *query.since_ns);
   return wish.all ? 0 : directory.next_seq;
+}
+
+/// The last few of one key are found by the key index and handed out as they are: nobody reads
+/// the directory from there on to find them once more.
+void take_history(const ScopedReader& reader, const shm::DirectoryInfo& directory, const RecordQuery& query,
+                  StreamStart& start) {
+  const std::uint64_t from = start.follow_from;
+  auto history = std::make_shared<shm::Reader::Snapshot>(
+      reader.last_of_key(directory, *query.key, *query.last,
+                         [from](const shm::RecordView& record) { return record.seq < from; }));
+  if (!history->records.empty()) start.next_seq = history->records.front().seq;
+  start.history = std::move(history);
 }
 
 /// The start of a stream that follows from now on. For a key: its next record's ordinal.
@@ -43,7 +54,11 @@ StreamStart find_start(const ScopedReader* reader, const NamedDirectory& named, 
       reader != nullptr ? reader->find(named.where.kind(), named.where.name()) : std::nullopt;
   if (!directory) return {};
   StreamStart start = follow_from_now(*reader, *directory, wish.query);
-  start.next_seq = std::min(start.next_seq, seek_history(*reader, *directory, wish));
+  if (named.where.kind() == shm::Kind::log && is_short_chain(wish.query, *directory)) {
+    take_history(*reader, *directory, wish.query, start);
+  } else {
+    start.next_seq = std::min(start.next_seq, seek_history(*reader, *directory, wish));
+  }
   return start;
 }
 
@@ -51,8 +66,9 @@ StreamStart find_start(const ScopedReader* reader, const NamedDirectory& named, 
 
 void find_stream_start(const ApiParts& parts, const ReadScope& scope, const NamedDirectory& directory,
                        const HistoryWish& wish, std::function<void(const StreamStart&)> done) {
-  const bool looks_back = wish.query.last.value_or(0) > 0 || wish.query.since_ns || wish.query.key;
-  if (!directory.info || !looks_back || is_small(*directory.info)) {
+  const bool looks_back = wish.query.last.value_or(0) > 0 || wish.query.since_ns;
+  if (!directory.info || !looks_back || is_small(*directory.info) ||
+      is_short_chain(wish.query, *directory.info)) {
     const auto reader = parts.segment.reader(scope);
     return done(find_start(reader ? &*reader : nullptr, directory, wish));
   }

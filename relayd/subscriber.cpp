@@ -1,12 +1,15 @@
 #include "relayd/subscriber.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mayfly::relayd {
 namespace {
 
-constexpr std::size_t kSubscriberQueueBytes = 256 << 10;  // per reader, and one record
-constexpr std::size_t kReadyBelow = 64 << 10;
+// What waits for readers that are slower than the news: of each, and one record more, and of all.
+constexpr std::size_t kMostQueueBytes = 256 << 10;
+constexpr std::size_t kLeastQueueBytes = 32 << 10;
+constexpr std::size_t kAllQueuesBytes = 64 << 20;
 constexpr std::uint64_t kKeepAliveMs = 15'000;
 constexpr std::string_view kRetry = "retry: 1000\n\n";
 
@@ -15,6 +18,7 @@ constexpr std::string_view kRetry = "retry: 1000\n\n";
 Subscriber::Subscriber(RecordQuery query, StreamFormat format, ResponseWriterPtr response,
                        const StreamStart& start)
     : Follower(query.key, start), query_(std::move(query)), format_(format), response_(std::move(response)) {
+  ++open_;
   if (format_ == StreamFormat::sse) {
     // An id before the first record, so that a reader that is cut off now misses nothing either.
     const std::string id = is_fresh() ? std::string() : cursor(next_seq(), next_ordinal());
@@ -39,10 +43,16 @@ void Subscriber::take(const SharedRecord& shared, std::optional<std::uint32_t> n
   append_stream_record(ready_, format_, shared, cursor(shared.record().seq + 1, next_ordinal));
 }
 
-bool Subscriber::full() const { return response_->queued() + ready_.size() > kSubscriberQueueBytes; }
+Subscriber::~Subscriber() { --open_; }
+
+std::size_t Subscriber::most_queued() {
+  return std::clamp(kAllQueuesBytes / std::max<std::size_t>(open_, 1), kLeastQueueBytes, kMostQueueBytes);
+}
+
+bool Subscriber::full() const { return response_->queued() + ready_.size() > most_queued(); }
 
 void Subscriber::on_ready(std::function<void()> callback) {
-  response_->on_drain(kReadyBelow, std::move(callback));
+  response_->on_drain(most_queued() / 4, std::move(callback));
 }
 
 void Subscriber::on_gone(std::function<void()> callback) { response_->on_closed(std::move(callback)); }
@@ -52,7 +62,7 @@ void Subscriber::flush() {
   response_->write(ready_);
   sent_ = true;
   ready_.clear();
-  if (ready_.capacity() > kSubscriberQueueBytes) ready_.shrink_to_fit();
+  if (ready_.capacity() > kLeastQueueBytes) ready_.shrink_to_fit();
 }
 
 void Subscriber::keep_alive(std::uint64_t now_ms) {

@@ -18,6 +18,7 @@ class Subscriber : public Follower {
  public:
   /// begin() of the response was called.
   Subscriber(RecordQuery query, StreamFormat format, ResponseWriterPtr response, const StreamStart& start);
+  ~Subscriber() override;
 
   void flush() override;
   /// A comment that keeps proxies from hanging up; SSE only, when nothing was sent for 15 s.
@@ -32,7 +33,11 @@ class Subscriber : public Follower {
                 std::optional<std::uint32_t> next_ordinal) override;
 
  private:
+  /// What may wait for one reader: an equal part of a common limit, the less the more there are.
+  static std::size_t most_queued();
   std::string cursor(std::uint64_t next_seq, std::optional<std::uint32_t> next_ordinal) const;
+
+  static inline std::size_t open_ = 0;  // of the process
 
   RecordQuery query_;
   StreamFormat format_;

@@ -72,7 +72,11 @@ Uplink::Uplink(uv_loop_t* loop, TunnelTarget target, TunnelPace pace, TunnelLimi
       next_poll_(loop, [this] { poll(); }),
       settled_(loop,
                [this] {
-                 if (answers_->client.awaits_answer(poll_id_)) set_state(TunnelState::connected, {});
+                 if (answers_->client.awaits_answer(poll_id_)) {
+                   set_state(TunnelState::connected, {});
+                 } else {
+                   settled_.start(pace_.settled);  // still connecting, or in a handshake
+                 }
                }),
       random_(std::random_device{}()) {}
 

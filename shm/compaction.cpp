@@ -2,8 +2,7 @@
 // freeing inside the batch would take pages that the committed state still shows.
 #include <algorithm>
 
-#include "shm/directory.h"
-#include "shm/engine.h"
+#include "shm/directory_inline.h"
 
 namespace mayfly::shm {
 namespace {
@@ -98,14 +97,13 @@ void Directory::free_all(WorkerState& worker) {
   live_physical_ = 0;
 }
 
-/// True while the record pages hold much more than what lives, and enough to matter. How much more:
-/// moving records costs a fifth as much at four times as at twice, so while half of all pages is
-/// free they are used for that.
+/// True while the record pages hold much more than what lives, and enough to matter.
 bool Directory::sparse() const {
   const Geometry& geometry = segment().geometry();
   const std::uint64_t held = std::uint64_t{record_pages_} * geometry.page_bytes;
   const std::uint64_t slack = std::uint64_t{kSparsePages} * geometry.page_bytes;
-  const std::uint64_t times = engine_.pool.available() > geometry.pages / 2 ? 4 : 2;
+  const bool roomy = engine_.pool.available() > geometry.pages / 2;
+  const std::uint64_t times = roomy ? engine_.roomy_times : Engine::kTightTimes;
   return held > times * live_physical_ + slack || engine_.compact_eagerly;
 }
 

@@ -98,8 +98,9 @@ struct WorkerArea {
   Word heartbeat_mono_ns;
   Word heartbeat_boot_ns;
   Word connections;
-  Word pad0[2];
-  Word unattributed[16];  // by DropCause
+  Word refused_connections;  // since the segment's birth: beyond a limit
+  Word closed_connections;   // the same: silent ones, closed for others
+  Word unattributed[16];     // by DropCause
   // UndoPair[undo_pairs] follows
 };
 static_assert(sizeof(WorkerArea) == 192 && kDropCauses <= 16);

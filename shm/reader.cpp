@@ -116,7 +116,8 @@ SegmentInfo Reader::info() const {
   for (std::uint32_t i = 0; i < view.geometry().worker_areas; ++i) {
     const WorkerArea& area = view.area(i);
     info.workers.push_back({load_acquire(&area.heartbeat_mono_ns), load_acquire(&area.heartbeat_boot_ns),
-                            load_acquire(&area.connections)});
+                            load_acquire(&area.connections), load_acquire(&area.refused_connections),
+                            load_acquire(&area.closed_connections)});
     for (std::size_t cause = 0; cause < kDropCauses; ++cause) {
       info.unattributed[cause] += load_acquire(&area.unattributed[cause]);
     }

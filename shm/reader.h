@@ -55,6 +55,8 @@ struct WorkerInfo {
   std::uint64_t heartbeat_mono_ns = 0;
   std::uint64_t heartbeat_boot_ns = 0;
   std::uint64_t connections = 0;
+  std::uint64_t refused_connections = 0;  // since the segment's birth
+  std::uint64_t closed_connections = 0;
 };
 
 struct SegmentInfo {

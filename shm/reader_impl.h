@@ -109,7 +109,7 @@ Found ReaderImpl::walk(std::uint32_t slot, const CommittedState& state, Ref& pla
   for (std::uint32_t pages = view.geometry().pages + 1; pages > 0; --pages) {
     if (view.bytes_read() > enough) return Found::broken;
     if (place == state.commit.head || place == 0) return Found::end;
-    Found got = view.load_page(place, state, image_);
+    Found got = view.load_page(place, state, image_, ref_offset(place));
     if (got != Found::record) return got;
     const Word dead = dead_until != 0 ? dead_until : view.generation(slot);
     std::uint32_t offset = ref_offset(place);

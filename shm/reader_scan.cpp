@@ -162,7 +162,10 @@ ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const Re
       return result;
     }
     const std::uint64_t boot_now = impl_->view.boot_now();
-    Ref place = attempts.restarts() == 0 ? cursor.place_hint : 0;
+    // A page that was given up since may still be whole, but nobody marks the dead in it any more.
+    const bool hinted =
+        attempts.restarts() == 0 && impl_->view.holds_records(directory.id, cursor.place_hint);
+    Ref place = hinted ? cursor.place_hint : 0;
     Found got = Found::record;
     if (place == 0) {
       place = state->commit.tail;
@@ -183,7 +186,8 @@ ReadResult Reader::read(const DirectoryInfo& directory, Cursor& cursor, const Re
     }
     result.visited_bytes = impl_->view.bytes_read() - began_at;
     if (got == Found::gone || got == Found::broken) continue;
-    cursor.place_hint = stopped ? place : 0;
+    // At the end too: who follows comes back for what is appended there, and reads nothing twice.
+    cursor.place_hint = stopped || got == Found::end ? place : 0;
     result.partial = false;
     if (stopped) return result;
     cursor.next_seq = std::max(cursor.next_seq, *until);

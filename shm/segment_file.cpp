@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/file_mapping.hpp>
 #include <cerrno>
@@ -35,9 +36,12 @@ class Fd {
   int fd_;
 };
 
-/// A segment is never dumped to a disk.
-void keep_out_of_dumps(const bip::mapped_region& region) {
+std::atomic<bool> segments_stay_locked{false};
+
+/// A segment is never dumped to a disk; and locked only where that was asked for.
+void set_up(const bip::mapped_region& region) {
   ::madvise(region.get_address(), region.get_size(), MADV_DONTDUMP);
+  if (!segments_stay_locked.load()) ::munlock(region.get_address(), region.get_size());
 }
 
 Status allocate(int fd, const FileOptions& options, std::uint64_t bytes) {
@@ -113,7 +117,7 @@ Result<Mapping> Mapping::open(const std::string& path, bool writable, std::uint6
     mapping.guard_ = BusGuard(mapping.region_.get_address(), mapping.region_.get_size());
     mapping.device_ = seen.st_dev;
     mapping.inode_ = seen.st_ino;
-    keep_out_of_dumps(mapping.region_);
+    set_up(mapping.region_);
     return mapping;
   } catch (const bip::interprocess_exception& e) {
     return Error{Errc::io, "mapping " + path + ": " + e.what()};
@@ -190,6 +194,8 @@ Result<std::string> set_aside(const std::string& path) {
   if (::rename(path.c_str(), aside.c_str()) != 0) return os_error(Errc::io, "moving aside " + path, errno);
   return aside;
 }
+
+void keep_segments_locked(bool keep) { segments_stay_locked.store(keep); }
 
 std::uint64_t random_word() {
   std::uint64_t word = 0;

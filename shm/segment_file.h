@@ -71,6 +71,10 @@ Status check_directory(const std::string& directory, bool require_memory_backed)
 std::string directory_of(const std::string& path);
 /// Moves an unusable file to path + ".aside" (an older one there goes). Returns the new name.
 Result<std::string> set_aside(const std::string& path);
+/// Whether segments that are mapped from here on may stay locked in a process that locks all it maps
+/// (mlockall). Not by default: each page would cost more at its first touch and when the process ends,
+/// and a file system that is never swapped has no need of it. Thread-safe.
+void keep_segments_locked(bool keep);
 /// A random number that is not 0.
 std::uint64_t random_word();
 /// The kernel's boot id, as two words.

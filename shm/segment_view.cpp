@@ -111,12 +111,14 @@ Found SegmentView::load_links(Ref place, const CommittedState& state, PageImage&
   return Found::record;
 }
 
-Found SegmentView::load_page(Ref place, const CommittedState& state, PageImage& image) {
+Found SegmentView::load_page(Ref place, const CommittedState& state, PageImage& image, std::uint32_t from) {
   const Found links = load_links(place, state, image);
   if (links != Found::record) return links;
   image.words.resize(geometry_.page_bytes / 8);
-  const std::size_t words = words_for(image.limit);
-  copy_out(image.words.data(), page(ref_page(place)), words);
+  const std::size_t first = from / 8;
+  const std::size_t end = words_for(image.limit);
+  const std::size_t words = end > first ? end - first : 0;
+  copy_out(image.words.data() + first, page(ref_page(place)) + first, words);
   bytes_read_ += words * 8;
   // SYNC POINT: pairs with the stamp's store in Directory::claim_page. Had the copy seen a byte of
   // the page's next life, this load would see that life's stamp.

@@ -67,8 +67,9 @@ class SegmentView {
   bool may_be_named(std::uint32_t i, std::string_view name) const;
   std::uint64_t free_pages() const;
 
-  /// Copies the whole page at `place` (its offset is ignored).
-  Found load_page(Ref place, const CommittedState& state, PageImage& image);
+  /// Copies the page at `place`, from its byte `from` on (rounded down to a word); the image means
+  /// nothing before it.
+  Found load_page(Ref place, const CommittedState& state, PageImage& image, std::uint32_t from = 0);
   /// Only links and the first record's header.
   Found peek_page(Ref place, const CommittedState& state, PageImage& image, RecordHeader& first);
   /// The record at `offset` of the image. Runs are gathered into a buffer of this view.

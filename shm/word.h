@@ -9,8 +9,13 @@
 #include <cstdint>
 #include <cstring>
 
-// For what every record goes through: inlined whatever the compiler thinks of it.
+// For what every record goes through: inlined whatever the compiler thinks of it. Where coverage is
+// counted it is a function, counted once and not in every place that it is inlined into.
+#ifdef MAYFLY_COVERAGE
+#define MAYFLY_HOT inline
+#else
 #define MAYFLY_HOT [[gnu::always_inline]] inline
+#endif
 
 namespace mayfly::shm {
 

@@ -284,4 +284,11 @@ void Worker::heartbeat(std::uint64_t connections) {
   store_release(&area.connections, connections);
 }
 
+void Worker::count_connections(std::uint64_t refused, std::uint64_t closed) {
+  WorkerArea& area = state_->engine.segment.area(state_->index);
+  if (refused > 0)
+    store_release(&area.refused_connections, load_relaxed(&area.refused_connections) + refused);
+  if (closed > 0) store_release(&area.closed_connections, load_relaxed(&area.closed_connections) + closed);
+}
+
 }  // namespace mayfly::shm

@@ -139,6 +139,8 @@ class Worker {
   void count_unattributed(DropCause cause, std::uint64_t n = 1);
   /// Tells readers that this worker is alive; call about once a second from its loop.
   void heartbeat(std::uint64_t connections);
+  /// Adds connections that were refused at a limit, and silent ones that were closed for others.
+  void count_connections(std::uint64_t refused, std::uint64_t closed);
 
  private:
   friend class Writer;

@@ -28,9 +28,9 @@ _mayfly_daemon_flags() {
   local common='--config --log-level --version --help'
   case $1 in
     ingestd) echo "$common --runtime-dir --peer-dir --memory --workers --ingest --redis --ingest-unix --unix-mode
-      --unix-group" ;;
-    relayd) echo "$common --runtime-dir --peer-dir --relay --relay-unix --hub-url --name --api-key-file --print-tripcode" ;;
-    hubd) echo "$common --listen --server --check --drop-in" ;;
+      --unix-group --lock-memory" ;;
+    relayd) echo "$common --runtime-dir --peer-dir --relay --relay-unix --hub-url --name --api-key-file --print-tripcode --lock-memory" ;;
+    hubd) echo "$common --listen --server --check --drop-in --lock-memory" ;;
   esac
 }
 

@@ -231,13 +231,27 @@ TEST_F(HttpServerTest, GivingUpIsAnAnswerToo) {
 TEST_F(HttpServerTest, TurnsAwayWhomItCannotServe) {
   HttpServerOptions options;
   options.max_connections = 1;
-  serve(echo, options);
+  ResponseWriterPtr held;
+  Signal arrived;
+  serve(
+      [&](HttpRequest, ResponseWriterPtr response) {
+        held = std::move(response);
+        arrived.raise();
+      },
+      options);
   TestConnection first(port_);
-  EXPECT_EQ(first.get("/").status, 200);
+  first.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  ASSERT_TRUE(arrived.wait());
   TestConnection second(port_);
   EXPECT_EQ(second.read_answer().status, 503);
   EXPECT_TRUE(second.read_to_end());
-  EXPECT_EQ(first.get("/").status, 200);
+  thread_.call([&] {
+    held->send(200, {}, "served all the same");
+    held.reset();
+  });
+  EXPECT_EQ(first.read_answer().body, "served all the same");
+  EXPECT_EQ(counts().refused_connections, 1u);
+  EXPECT_EQ(counts().displaced_connections, 0u);
 }
 
 TEST_F(HttpServerTest, ASlowHeadIsCutOff) {

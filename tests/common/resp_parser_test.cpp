@@ -191,5 +191,25 @@ TEST(RespParser, MissingBytes_SaysWhatABulkLacks) {
   EXPECT_TRUE(parser.inside_command());
 }
 
+// What compact() has moved once stays where it is, however many bytes come one by one behind it.
+TEST(RespParser, AnArrayInSmallPiecesKeepsItsArguments) {
+  RespParser parser(small_limits());
+  const std::string bytes =
+      "*8\r\n$1\r\na\r\n$0\r\n\r\n$3\r\nbcd\r\n$0\r\n\r\n$2\r\nef\r\n$1\r\ng\r\n$1\r\nh\r\n$1\r\ni\r\n";
+  std::string kept;
+  for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
+    kept += bytes[i];
+    ASSERT_EQ(parser.next(kept), RespEvent::need_more) << i;
+    kept.resize(parser.compact(kept.data(), kept.size()));
+  }
+  kept += bytes.back();
+  ASSERT_EQ(parser.next(kept), RespEvent::array);
+  std::string joined;
+  for (std::size_t i = 0; i < 8; ++i) joined += std::string(parser.arguments(kept)[i]) + "|";
+  EXPECT_EQ(joined, "a||bcd||ef|g|h|i|");
+  EXPECT_EQ(parser.compact(kept.data(), kept.size()), 0u);
+  EXPECT_EQ(parser.next("PING\n"), RespEvent::line);
+}
+
 }  // namespace
 }  // namespace mayfly

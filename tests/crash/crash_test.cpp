@@ -18,7 +18,7 @@ TEST(Crash, KilledAtEveryStoreTheSegmentReadsAsOneCommit) {
   CrashCounts counts;
   std::uint64_t seed = 1;
   // On until the table has no empty cell, within reason.
-  for (; table.points() < kPoints || (!table.missing().empty() && table.points() < 3 * kPoints); ++seed) {
+  for (; table.points() < kPoints || (!table.missing().empty() && table.points() < 10 * kPoints); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     try {
       Enumerator enumerator(scene_of(seed), table, counts);

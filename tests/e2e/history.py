@@ -134,6 +134,7 @@ class TailChecker:
         self.last_seq = 0
         self.missed = 0
         self.last_number = [0] * WRITERS
+        self.after_gap: set[int] = set()  # writers of whom nothing has come since the last gap
 
     def gap(self, data: dict) -> None:
         if data.get("missed") is None:
@@ -156,6 +157,9 @@ class TailChecker:
         if number <= before:
             self.history.problem(f"{self.where}: w{writer}: {number} after {before}")
         if skipped:
+            self.after_gap = set(range(WRITERS))
+        if writer in self.after_gap:
+            self.after_gap.discard(writer)  # what lies between was counted as missed
             return
         # The tail is at most as new as what was promised: whatever lies between was, or was never covered.
         for lost in range(before + 1, number):

@@ -11,6 +11,7 @@ from harness import DEADLINE_S, Stack
 from history import WRITERS, History, TailChecker
 
 BATCH = 25
+LOOK_PAUSE_S = 0.05  # between looks: each starts a process
 PAUSE_S = 0.005  # between batches: the directory shall hold what was written during a second or more
 
 # Only whole-directory eviction happens in hist; state has one key a writer.
@@ -135,6 +136,7 @@ class Actors:
         while not ended:
             ended = self.writers_done.is_set()
             for look in looks:
+                self.writers_done.wait(LOOK_PAUSE_S)
                 try:
                     look(stored)
                 except (OSError, http.client.HTTPException):

@@ -160,6 +160,7 @@ class Tracer {
 
   void fail(pid_t id, Thread& thread, user_regs_struct& regs) {
     const std::int64_t how = state_.how.load();
+    if (how == ECONNRESET || how == EPIPE) break_off(static_cast<int>(regs.rdi));
     if (how > 0) {
       thread.error = how;
       regs.orig_rax = ~0ull;  // no such call: the kernel does nothing
@@ -167,6 +168,17 @@ class Tracer {
       regs.rdx = 1;  // bytes, or parts of a vector
     }
     if (::ptrace(PTRACE_SETREGS, id, nullptr, &regs) == 0) state_.fired.store(1);
+  }
+
+  // Whoever is told that a connection is gone has a peer that is told so too.
+  void break_off(int fd) const {
+    const int process = static_cast<int>(::syscall(SYS_pidfd_open, leader_, 0));
+    const int copy = static_cast<int>(::syscall(SYS_pidfd_getfd, process, fd, 0));
+    if (copy >= 0) {
+      ::shutdown(copy, SHUT_RDWR);
+      ::close(copy);
+    }
+    if (process >= 0) ::close(process);
   }
 
   void leaves(pid_t id, Thread& thread) {

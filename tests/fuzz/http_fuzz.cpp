@@ -1,18 +1,13 @@
 // The HTTP request parser: whatever the bytes, it ends, and finds the same requests and bodies
 // however the stream is cut, with bodies kept or handed on.
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/http_parser.h"
+#include "tests/fuzz/target.h"
 
-namespace {
-
-using mayfly::HttpRequestParser;
-using mayfly::ParsedRequest;
+namespace mayfly::fuzz::http {
 
 constexpr std::size_t kHead = 2048;
 constexpr std::size_t kBody = 512;
@@ -37,7 +32,7 @@ struct Session {
     }
   }
   bool request() {
-    switch (parser.next([this](const mayfly::HttpRequest&) { return streams; })) {
+    switch (parser.next([this](const HttpRequest&) { return streams; })) {
       case HttpRequestParser::State::need_more:
         return false;
       case HttpRequestParser::State::refused:
@@ -84,13 +79,15 @@ std::vector<std::string> parse(std::string_view input, std::size_t cut, bool str
   return session.found;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2) return 0;
-  const std::size_t cut = 1 + data[0] % 64;
-  const bool streams = (data[1] & 1) != 0;
-  const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
-  if (parse(input, input.size() + 1, streams) != parse(input, cut, streams)) std::abort();
-  return 0;
+void run(std::string_view bytes) {
+  if (bytes.size() < 2) return;
+  const std::size_t cut = 1 + static_cast<unsigned char>(bytes[0]) % 64;
+  const bool streams = (bytes[1] & 1) != 0;
+  const std::string_view input = bytes.substr(2);
+  require(parse(input, input.size() + 1, streams) == parse(input, cut, streams),
+          "the same is found however it is cut");
 }
+
+}  // namespace mayfly::fuzz::http
+
+MAYFLY_FUZZ_TARGET(http, mayfly::fuzz::http::run)

@@ -1,28 +1,17 @@
 // Queries from anybody: whatever parses comes back from its own text, and can be bound and matched.
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
-
 #include "common/form_fields.h"
 #include "common/logql_bind.h"
 #include "common/logql_labels.h"
 #include "common/loki_request.h"
+#include "tests/fuzz/target.h"
 
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+namespace mayfly::fuzz::query {
 
 bool names_depth(const std::string& error) {
   return error.find("too deeply") != std::string::npos || error.find("in a row") != std::string::npos;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace mayfly;  // NOLINT(google-build-using-namespace): a program of one function
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+void run(std::string_view bytes) {
   static_cast<void>(logql::detect_level(bytes));
   HttpRequest request;
   request.query = bytes;
@@ -34,21 +23,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto query = logql::parse(bytes);
   if (!query.ok()) {
-    require(query.error().text.starts_with("parse error"));
-    return 0;
+    require(query.error().text.starts_with("parse error"), "an error says so");
+    return;
   }
   const std::string text = logql::to_text(query.value());
   const auto again = logql::parse(text);
   // Printed with all its parentheses, it may be longer and deeper than a query may be.
-  if (!again.ok() && (text.size() > logql::kMaxQueryBytes || names_depth(again.error().text))) return 0;
-  require(again.ok() && logql::to_text(again.value()) == text);
+  if (!again.ok() && (text.size() > logql::kMaxQueryBytes || names_depth(again.error().text))) return;
+  require(again.ok() && logql::to_text(again.value()) == text, "a query comes back from its text");
   if (const auto* log = std::get_if<logql::LogQuery>(&query.value())) {
     static_cast<void>(logql::line_passes(log->stages, bytes));
     static_cast<void>(logql::label_stages(log->stages, {{"kind", "log"}, {"key", "k"}}));
     if (const auto bound = logql::bind_label(*log, "kind", "log")) {
       const auto left_over = logql::parse(logql::to_text(bound->query));
-      require(left_over.ok() || names_depth(left_over.error().text));
+      require(left_over.ok() || names_depth(left_over.error().text), "what is left over is a query");
     }
   }
-  return 0;
 }
+
+}  // namespace mayfly::fuzz::query
+
+MAYFLY_FUZZ_TARGET(logql, mayfly::fuzz::query::run)

@@ -1,14 +1,16 @@
 // The quota document: what is accepted says the same after being written and read again.
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
-
 #include "common/quota_document.h"
+#include "tests/fuzz/target.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto first = mayfly::parse_quota_document({reinterpret_cast<const char*>(data), size});
-  if (!first.ok()) return 0;
-  const auto again = mayfly::parse_quota_document(mayfly::emit_quota_document(first.value()));
-  if (!again.ok() || !(again.value() == first.value())) std::abort();
-  return 0;
+namespace mayfly::fuzz::quota_document {
+
+void run(std::string_view input) {
+  const auto first = parse_quota_document(input);
+  if (!first.ok()) return;
+  const auto again = parse_quota_document(emit_quota_document(first.value()));
+  require(again.ok() && again.value() == first.value(), "what was read is what is written");
 }
+
+}  // namespace mayfly::fuzz::quota_document
+
+MAYFLY_FUZZ_TARGET(quota_document, mayfly::fuzz::quota_document::run)

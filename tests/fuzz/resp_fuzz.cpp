@@ -1,21 +1,16 @@
 // The RESP parser: whatever the bytes, it ends, stays within its buffer, and finds the same commands
 // however the stream is cut.
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/resp_parser.h"
+#include "tests/fuzz/target.h"
 
-namespace {
+namespace mayfly::fuzz::resp {
 
-using mayfly::RespEvent;
-using mayfly::RespParser;
-
-mayfly::RespLimits small_limits() {
-  mayfly::RespLimits limits;
+RespLimits small_limits() {
+  RespLimits limits;
   limits.max_arguments = 64;
   limits.max_bulk_bytes = 4096;
   limits.max_line_bytes = 256;
@@ -29,7 +24,7 @@ std::string describe(const RespParser& parser, RespEvent event, std::string_view
   std::string text = std::to_string(static_cast<int>(event));
   if (event == RespEvent::line) text += parser.line(data);
   if (event == RespEvent::array) {
-    const mayfly::RespArguments arguments = parser.arguments(data);
+    const RespArguments arguments = parser.arguments(data);
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       text += "|" + std::to_string(arguments.bytes(i)) + ":";
       text += arguments[i];
@@ -48,10 +43,13 @@ std::vector<std::string> parse(std::string_view input, std::size_t cut, bool ski
     const std::size_t piece = std::min(cut, input.size());
     buffer.append(input.substr(0, piece));
     input.remove_prefix(piece);
+    // To the byte, so that a sanitizer sees a look behind the end.
+    const std::vector<char> exact(buffer.begin(), buffer.end());
+    const std::string_view data(exact.data(), exact.size());
     for (;;) {
-      const RespEvent event = parser.next(buffer);
+      const RespEvent event = parser.next(data);
       if (event == RespEvent::need_more) break;
-      found.push_back(describe(parser, event, buffer));
+      found.push_back(describe(parser, event, data));
       if (event == RespEvent::protocol_error) return found;
       if (event == RespEvent::big_argument && skip && ++big % 2 == 0) parser.skip_argument();
     }
@@ -60,13 +58,15 @@ std::vector<std::string> parse(std::string_view input, std::size_t cut, bool ski
   return found;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2) return 0;
-  const std::size_t cut = 1 + data[0] % 64;
-  const bool skip = (data[1] & 1) != 0;
-  const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
-  if (parse(input, input.size() + 1, skip) != parse(input, cut, skip)) std::abort();
-  return 0;
+void run(std::string_view bytes) {
+  if (bytes.size() < 2) return;
+  const std::size_t cut = 1 + static_cast<unsigned char>(bytes[0]) % 64;
+  const bool skip = (bytes[1] & 1) != 0;
+  const std::string_view input = bytes.substr(2);
+  require(parse(input, input.size() + 1, skip) == parse(input, cut, skip),
+          "the same is found however it is cut");
 }
+
+}  // namespace mayfly::fuzz::resp
+
+MAYFLY_FUZZ_TARGET(resp, mayfly::fuzz::resp::run)

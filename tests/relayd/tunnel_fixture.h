@@ -51,6 +51,7 @@ class TunnelFixture : public RelayFixture {
 
  private:
   struct Api {
+    std::shared_ptr<ReadCounts> counts = std::make_shared<ReadCounts>();
     SegmentView segment;
     ReadPool pool;
     SliceRunner slices;
@@ -58,11 +59,21 @@ class TunnelFixture : public RelayFixture {
     ReadApi api;
 
     Api(uv_loop_t* loop, const std::string& path)
-        : segment(path, shm::system_clocks()),
-          pool(loop, path, shm::system_clocks()),
+        : segment(path, shm::system_clocks(), counts.get()),
+          pool(loop, path, shm::system_clocks(), counts),
           slices(loop),
           follow(loop, path, segment, slices, [](bool) {}),
-          api({loop, SegmentAccess(segment, pool), slices, follow, [] { return nullptr; }, {}}) {}
+          api({loop,
+               SegmentAccess(segment, pool),
+               slices,
+               follow,
+               [] { return nullptr; },
+               {},
+               {},
+               [this] {
+                 return ReadingCounts{counts->segment_bytes.load(), counts->key_scans.load(),
+                                      follow.counts()};
+               }}) {}
   };
   std::unique_ptr<Api> api_;
 };

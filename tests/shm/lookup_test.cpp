@@ -57,7 +57,9 @@ class Busy {
   std::mt19937_64 random;
   const Kind kind;
   Quotas quotas;
-  Rig rig{RigOptions{.bytes = 192 << 10, .undo_pairs = 2048}};
+  // Often so small that pages are reused at once.
+  Rig rig{RigOptions{
+      .bytes = (128 + 32 * (random() % 4)) << 10, .undo_pairs = 2048, .quarantine = 1}};
   DirectoryId id = 0;
   std::uint64_t number = 0;
 };

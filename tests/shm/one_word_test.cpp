@@ -36,7 +36,10 @@ class OneWordTest : public testing::Test {
   static void append(Engine& engine, WorkerState& state, int from, int to, std::size_t bytes) {
     for (const DirectoryId id : {kLog, kStatus}) {
       engine.with_directory(state, id, [&](Directory& d) {
-        for (int i = from; i < to; ++i) d.append(state, "key" + std::to_string(i), std::string(bytes, 'w'));
+        for (int i = from; i < to; ++i) {
+          const std::string key = "key" + std::to_string(i);
+          d.append(state, key, d.key_hash(key), std::string(bytes, 'w'));
+        }
       });
     }
   }

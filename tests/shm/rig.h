@@ -62,6 +62,7 @@ class Rig {
     ASSERT_TRUE(attached.ok()) << attached.error().text;
     engine = std::move(attached.value());
     engine->corruption_handler = [](const std::string& what) { throw CorruptSegment{what}; };
+    engine->roomy_times = Engine::kTightTimes;  // merges shall happen here, often
   }
 
   Worker worker(std::uint32_t i = 0) { return Worker(*engine->workers[i]); }
