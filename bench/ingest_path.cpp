@@ -48,7 +48,7 @@ void feed(std::string_view data, std::size_t piece, ingestd::NativeSession& sess
 }
 
 constexpr std::size_t kPiece = 64 << 10;
-constexpr std::size_t kPrepared = 1 << 16;  // records, sent again and again
+constexpr std::size_t kLeastPrepared = 1 << 16;  // records, sent again and again
 
 struct Load {
   shm::Kind kind = shm::Kind::log;
@@ -56,11 +56,14 @@ struct Load {
   std::size_t keys = 1024;
   std::size_t directories = 1;
   std::size_t threads = 1;
+
+  /// Records that are sent again and again: enough to write most keys.
+  std::size_t prepared() const { return std::max(kLeastPrepared, keys); }
 };
 
 struct Timing {
   std::uint64_t all_ns = 0;
-  std::uint64_t best_ns = ~0ull;  // of kPrepared records
+  std::uint64_t best_ns = ~0ull;  // of the records prepared
 };
 
 std::string bulk(const std::string& text) {
@@ -71,7 +74,7 @@ std::string bulk(const std::string& text) {
 std::string prepare(const Load& load, std::size_t thread) {
   std::mt19937 random(1);
   std::string bytes;
-  for (std::size_t i = 0; i < kPrepared; ++i) {
+  for (std::size_t i = 0; i < load.prepared(); ++i) {
     std::string key = "key-" + std::to_string(random() % load.keys);
     key.resize(16, '.');
     std::string value = std::to_string(i);
@@ -124,7 +127,7 @@ class Host {
     std::vector<char> buffer(2 * kPiece);
     feed(bytes, kPiece, session, *batch, buffer);  // until every append evicts or replaces one
     Timing timing;
-    for (std::uint64_t done = 0; done < records; done += kPrepared) {
+    for (std::uint64_t done = 0; done < records; done += load_.prepared()) {
       const std::uint64_t begin = mono_ns();
       feed(bytes, kPiece, session, *batch, buffer);
       const std::uint64_t ns = mono_ns() - begin - 0;
@@ -153,13 +156,13 @@ class Host {
 
 int run(const Load& load) {
   Host host(load);
-  const std::uint64_t rounded = (load.records + kPrepared - 1) / kPrepared * kPrepared;
+  const std::uint64_t rounded = (load.records + load.prepared() - 1) / load.prepared() * load.prepared();
   std::vector<Timing> timings(load.threads);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < load.threads; ++i)
     threads.emplace_back([&, i] { timings[i] = host.run(i, rounded); });
   for (std::thread& thread : threads) thread.join();
-  const std::uint64_t sent = (rounded + kPrepared) * load.threads;
+  const std::uint64_t sent = (rounded + load.prepared()) * load.threads;
   if (host.stored() != sent)
     give_up(std::to_string(host.stored()) + " records stored of " + std::to_string(sent));
   double rate = 0;
@@ -172,7 +175,8 @@ int run(const Load& load) {
       "ingest_path %s: %.1f ns a record (best %.1f), %zu threads, %.2f million records/s, %llu records "
       "counted\n",
       std::string(shm::kind_name(load.kind)).c_str(), static_cast<double>(load.threads) * 1e3 / rate,
-      static_cast<double>(best) / kPrepared, load.threads, rate, static_cast<unsigned long long>(sent));
+      static_cast<double>(best) / static_cast<double>(load.prepared()), load.threads, rate,
+      static_cast<unsigned long long>(sent));
   return 0;
 }
 

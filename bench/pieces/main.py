@@ -48,12 +48,11 @@ def google_benchmarks() -> dict[str, dict[str, dict]]:
     """name -> statistic (median, min, max) -> what Google Benchmark says."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/out.json"
-        run(str(BENCHES / "bench_shm"), f"--benchmark_out={out}", "--benchmark_out_format=json",
-            f"--benchmark_repetitions={ROUNDS}", cores="1")
+        run(str(BENCHES / "bench_shm"), f"--benchmark_out={out}", "--benchmark_out_format=json", cores="1")
         found: dict[str, dict[str, dict]] = {}
         for one in json.loads(pathlib.Path(out).read_text())["benchmarks"]:
             if one.get("run_type") == "aggregate":
-                name = one["run_name"].split("/repeats")[0].split("/min_time")[0]
+                name = re.split("/(?:repeats|min_time|iterations):", one["run_name"])[0]
                 found.setdefault(name, {})[one["aggregate_name"]] = one
         return found
 

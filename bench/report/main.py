@@ -5,6 +5,7 @@ alone.
 """
 
 import json
+import os
 import pathlib
 import sys
 
@@ -31,6 +32,23 @@ Each command measures one section and leaves its figures in `build/bench-results
 that are there, so that one section can be measured again alone. What they need is fetched from Debian. `./dev bench
 peers` ends with 1 when more than 20 % of its measurements had to be thrown out, because the machine was busy with
 something else.
+
+"""
+OWN = """## Measuring an installation of your own
+
+`mayfly load` sends records to what is running, and says what that cost and who was the limit:
+
+```bash
+mayfly load --kind status --keys 1024 --seconds 10
+mayfly load --rate 50000 --connections 16 --json
+```
+
+It prepares all bytes before the clock starts and sends them from one thread (`--threads`), 64 KiB at a time
+(`--batch`). `limited by` names what held it back: the server, this program, the rate asked for, or the machine,
+where neither end had a processor to itself. `sent = stored + dropped + unknown`, where unknown is what no PONG covers,
+because a connection broke; `accounted` says that this holds and that the segment agrees. Beside the load another
+connection writes a record every 5 ms, and measures how long it takes to become visible. `--dialect inline` sends lines
+as a shell does, `--dialect redis` what a Redis client would (HSET, XADD), with an answer to each.
 
 """
 MARKS = {True: "yes", False: "**no**", None: "not known"}
@@ -91,10 +109,10 @@ def main() -> int:
         return 1
     commands = "\n".join(dict.fromkeys(section["command"] for section in all_sections))
     text = HEAD + targets_table(all_sections) + "".join(map(section_text, all_sections))
-    text += REPRODUCE.format(commands=commands) + machine_text(all_sections)
-    page = results.ROOT / "docs/benchmarks.md"
+    text += OWN + REPRODUCE.format(commands=commands) + machine_text(all_sections)
+    page = pathlib.Path(os.environ.get("MAYFLY_BENCH_PAGE", results.ROOT / "docs/benchmarks.md"))
     page.write_text(text.rstrip("\n") + "\n")
-    print(f"{page.relative_to(results.ROOT)}: {', '.join(section['section'] for section in all_sections)}")
+    print(f"{page}: {', '.join(section['section'] for section in all_sections)}")
     return 0
 
 

@@ -15,7 +15,7 @@ _mayfly_flags() {
     tail) echo "$globals -n --last -f --follow --since --grep" ;;
     inspect) echo "$globals --verify --records" ;;
     top) echo "$globals --interval --rounds" ;;
-    load) echo "$globals --kind --dialect --connections --threads --keys --directories --size --rate --seconds --records --batch --prefix" ;;
+    load) echo "$globals --kind --dialect --threads --connections --keys --directories --size --rate --seconds --records --batch --prefix" ;;
     add-server) echo "--config --tripcode --help" ;;
     add-user) echo "--config --right --help" ;;
     add-scraper-key) echo "--config --days --right --help" ;;
@@ -41,10 +41,11 @@ _mayfly_flag_value() {
     --runtime-dir | --peer-dir) compgen -d -- "$2" ;;
     --log-level) compgen -W 'trace debug info warning error critical off' -- "$2" ;;
     --kind) compgen -W 'log status' -- "$2" ;;
+    --dialect) compgen -W 'resp inline redis' -- "$2" ;;
     --ingest-port | --redis-port | --relay-port | --hub-port) compgen -W 'none 0' -- "$2" ;;
     --socket-group | --unix-group) compgen -g -- "$2" ;;
     --url | --hub-url | --memory | --workers | --socket-mode | --unix-mode | --last | -n | --since | --grep | --interval | \
-      --rounds | --connections | --threads | --dialect | --keys | --directories | --size | --rate | --seconds | --records | --batch | --prefix | \
+      --rounds | --connections | --keys | --directories | --size | --rate | --seconds | --records | --batch | --prefix | \
       --tripcode | --right | --days | --ingest | --redis | --relay | --listen | --server | --name) ;;
     *) return 1 ;;
   esac
