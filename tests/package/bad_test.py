@@ -9,9 +9,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from machine import ROOT, WORK, Root, remove_traces, wait_for
+from machine import PACKAGES, WORK, Root, remove_traces, wait_for
 
-PACKAGES = sorted(path for path in (ROOT / "build" / "deb").glob("*.deb") if "-dbgsym_" not in path.name)
 LAYOUT_VERSION_OFFSET = 16  # docs/shm-format.md
 MIB = 1 << 20
 

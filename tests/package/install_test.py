@@ -5,9 +5,8 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-from machine import ROOT, WORK, Machine, remove_traces, wait_for, with_version
+from machine import PACKAGES, WORK, Machine, remove_traces, wait_for, with_version
 
-PACKAGES = sorted(path for path in (ROOT / "build" / "deb").glob("*.deb") if "-dbgsym_" not in path.name)
 NEWER = "0.1.1+test"
 SERVICES = ("mayfly-ingest", "mayfly-relay", "mayfly-hub")
 SOCKETS = ("mayfly-ingest.socket", "mayfly-ingest-tcp.socket", "mayfly-redis.socket", "mayfly-relay.socket", "mayfly-relay-tcp.socket",
@@ -147,6 +146,9 @@ def another_layout(machine: Machine) -> None:
     machine.run(f"printf '\\x63' | dd of={DATA} bs=1 seek={LAYOUT_VERSION_OFFSET} conv=notrunc status=none")
     told = machine.run("mayfly tail demo", check=False)
     check(told.returncode == 1 and "layout version 99" in told.stderr, f"readers say so: {told.stderr}")
+    machine.run("systemctl restart mayfly-relay")
+    ready = machine.says("curl -s http://127.0.0.1:4719/readyz")
+    check("layout version 99" in ready, f"so does its neighbour, and serves on: {ready}")
     machine.run("systemctl start mayfly-ingest")
     machine.wait("mayfly log demo hello anew && mayfly tail demo hello | grep -q anew")
     check("layout version 99, this program speaks 1" in machine.journal("mayfly-ingest"), "set aside, with the reason")

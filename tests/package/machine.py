@@ -4,6 +4,7 @@ The base root is made once by debootstrap, from the mirror that this machine's a
 Needs root. Everything started here ends with its context.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ BASE = WORK / "base"
 INCLUDED = "systemd,systemd-sysv,dbus,ca-certificates,curl,adduser,procps,iproute2,python3-minimal"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE_S = 180.0
+DEBS = pathlib.Path(os.environ.get("MAYFLY_DEBS", ROOT / "build" / "deb"))
+PACKAGES = sorted(path for path in DEBS.glob("*.deb") if "-dbgsym_" not in path.name)
 
 
 def wait_for(what: str, condition: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
@@ -100,18 +103,34 @@ class Machine(Root):
         self.process = subprocess.Popen(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot",
                                          "--private-network", "--console=pipe", "-D", str(self.folder)],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.leader = wait_for("the container's first process", self._find_leader)
-        wait_for("the machine to be up", self._is_up)
+        try:
+            wait_for("the machine to be up", self._is_up)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
-    def _find_leader(self) -> str:
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return children[0] if children else ""
+    def _find_leader(self) -> bool:
+        """The container's first process; before it there are others, which prepare it and go."""
+        for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            try:
+                if pathlib.Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                    self.leader = child
+                    return True
+            except FileNotFoundError:
+                continue
+        return False
 
     def _is_up(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError("the machine ended: " + (WORK / "machine.log").read_text())
-        return self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded")
+        if not self._find_leader():
+            return False
+        if self.run("systemctl is-system-running", check=False).stdout.strip() not in ("running", "degraded"):
+            return False
+        # systemd-nspawn covers the kernel's boot id with one of its own, which sandboxed services do not see.
+        self.run("while umount /proc/sys/kernel/random/boot_id 2>/dev/null; do :; done")
+        return True
 
     def run(self, command: str, *flags: str, check: bool = True, user: str = "root") -> subprocess.CompletedProcess:
         """A shell command in the running machine."""
@@ -146,7 +165,8 @@ class Machine(Root):
                                  "bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def __exit__(self, *_: Any) -> None:
-        self.run("systemctl poweroff", check=False)
+        if self.process.poll() is None and self._find_leader():
+            self.run("systemctl poweroff", check=False)
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:

@@ -41,6 +41,18 @@ class Units(unittest.TestCase):
                                     capture_output=True, text=True, check=False)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
 
+    @unittest.skipUnless(shutil.which("systemd-sysusers"), "no systemd-sysusers on this machine")
+    def test_users_and_directories_can_be_made(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            for name in ("passwd", "group"):
+                pathlib.Path(root, "etc").mkdir(exist_ok=True)
+                pathlib.Path(root, "etc", name).write_text("root:x:0:\n" if name == "group" else "root:x:0:0:::\n")
+            files = [str(path) for path in (PACKAGING / "debian").glob("*.sysusers")]
+            subprocess.run(["systemd-sysusers", f"--root={root}", *files], check=True)
+            made = pathlib.Path(root, "etc", "passwd").read_text()
+            for unit in SERVICES:
+                self.assertIn(settings(unit, "User")[0] + ":", made)
+
     def test_exposure(self) -> None:
         for unit in SERVICES:
             result = subprocess.run(["systemd-analyze", "security", "--offline=true", str(unit)], capture_output=True, text=True,
