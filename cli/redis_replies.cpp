@@ -49,7 +49,7 @@ bool RedisReplies::end_line(std::string_view line, DropMap& dropped) {
     inside_bulk_ = false;
     return true;
   }
-  const char type = line.empty() ? 0 : line.front();
+  const char type = line.empty() ? '\0' : line.front();
   inside_bulk_ = type == '$';
   if (type == '-') ++dropped[cause_of(line)];
   return !inside_bulk_;

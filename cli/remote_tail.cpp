@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kLongestPause{4000};
 constexpr const char* kEverything = "last=18446744073709551615";
 
 /// Errors that may be gone at another try: no connection, or an answer that asks for one.
-bool may_pass(Errc code) { return code == Errc::io || code == Errc::busy; }
+bool may_pass_later(Errc code) { return code == Errc::io || code == Errc::busy; }
 
 /// The text behind `name: ` where the line is that field.
 std::optional<std::string_view> field_of(std::string_view line, std::string_view name) {
@@ -76,7 +76,7 @@ int RemoteTail::run() {
         },
         headers);
     if (output_gone_) return kFailed;
-    if (!done && (!began_ || !may_pass(done.error().code))) return complain(done.error().text);
+    if (!done && (!began_ || !may_pass_later(done.error().code))) return complain(done.error().text);
     if (any) {
       complain((done ? "the stream ended" : done.error().text) + "; connecting again");
       pause = kFirstPause;

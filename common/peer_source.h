@@ -22,7 +22,7 @@ class PeerSource {
   /// Of a connected stream socket. Never fails: what cannot be told is nobody in particular.
   static PeerSource of(int fd);
   /// The same where accept() has told the peer's address already.
-  static PeerSource of(int fd, const sockaddr_storage& peer);
+  static PeerSource of(int fd, const sockaddr_storage& address);
 
   friend bool operator==(const PeerSource&, const PeerSource&) = default;
   struct Hash {

@@ -6,6 +6,12 @@
 namespace mayfly::relayd {
 namespace {
 
+/// Subscribers of this process.
+std::size_t& open_subscribers() {
+  static std::size_t count = 0;
+  return count;
+}
+
 // What waits for readers that are slower than the news: of each, and one record more, and of all.
 constexpr std::size_t kMostQueueBytes = 256 << 10;
 constexpr std::size_t kLeastQueueBytes = 32 << 10;
@@ -18,7 +24,7 @@ constexpr std::string_view kRetry = "retry: 1000\n\n";
 Subscriber::Subscriber(RecordQuery query, StreamFormat format, ResponseWriterPtr response,
                        const StreamStart& start)
     : Follower(query.key, start), query_(std::move(query)), format_(format), response_(std::move(response)) {
-  ++open_;
+  ++open_subscribers();
   if (format_ == StreamFormat::sse) {
     // An id before the first record, so that a reader that is cut off now misses nothing either.
     const std::string id = is_fresh() ? std::string() : cursor(next_seq(), next_ordinal());
@@ -43,10 +49,11 @@ void Subscriber::take(const SharedRecord& shared, std::optional<std::uint32_t> n
   append_stream_record(ready_, format_, shared, cursor(shared.record().seq + 1, next_ordinal));
 }
 
-Subscriber::~Subscriber() { --open_; }
+Subscriber::~Subscriber() { --open_subscribers(); }
 
 std::size_t Subscriber::most_queued() {
-  return std::clamp(kAllQueuesBytes / std::max<std::size_t>(open_, 1), kLeastQueueBytes, kMostQueueBytes);
+  return std::clamp(kAllQueuesBytes / std::max<std::size_t>(open_subscribers(), 1), kLeastQueueBytes,
+                    kMostQueueBytes);
 }
 
 bool Subscriber::full() const { return response_->queued() + ready_.size() > most_queued(); }

@@ -37,8 +37,6 @@ class Subscriber : public Follower {
   static std::size_t most_queued();
   std::string cursor(std::uint64_t next_seq, std::optional<std::uint32_t> next_ordinal) const;
 
-  static inline std::size_t open_ = 0;  // of the process
-
   RecordQuery query_;
   StreamFormat format_;
   ResponseWriterPtr response_;

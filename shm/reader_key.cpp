@@ -102,10 +102,11 @@ Reader::Snapshot Reader::last_of_key(const DirectoryInfo& directory, std::string
     result.bytes = std::move(found.bytes);
     const std::string_view all(result.bytes.data(), result.bytes.size());
     result.records.reserve(found.pieces.size());
-    for (auto piece = found.pieces.rbegin(); piece != found.pieces.rend(); ++piece) {
-      RecordView& record = result.records.emplace_back(piece->view);
-      record.key = all.substr(piece->at, piece->view.key.size());
-      record.value = all.substr(piece->at + record.key.size(), piece->view.value.size());
+    std::reverse(found.pieces.begin(), found.pieces.end());  // they were found newest first
+    for (const auto& piece : found.pieces) {
+      RecordView& record = result.records.emplace_back(piece.view);
+      record.key = all.substr(piece.at, piece.view.key.size());
+      record.value = all.substr(piece.at + record.key.size(), piece.view.value.size());
     }
     return result;
   }

@@ -123,7 +123,7 @@ class SegmentView {
   /// The record's words, or null where none can begin.
   const Word* record_words(Ref place) const;
   Word record_word(Ref place, Word RecordHeader::*member) const;
-  const UndoPair* undo_pairs(std::uint32_t area) const;
+  const UndoPair* undo_pairs(std::uint32_t area_index) const;
 
   const Word* base_;
   Geometry geometry_;

@@ -16,8 +16,9 @@ const Word* SegmentView::page(std::uint32_t number) const {
                                        std::uint64_t{number} * geometry_.page_bytes);
 }
 
-const UndoPair* SegmentView::undo_pairs(std::uint32_t i) const {
-  return reinterpret_cast<const UndoPair*>(reinterpret_cast<const char*>(&area(i)) + sizeof(WorkerArea));
+const UndoPair* SegmentView::undo_pairs(std::uint32_t area_index) const {
+  return reinterpret_cast<const UndoPair*>(reinterpret_cast<const char*>(&area(area_index)) +
+                                           sizeof(WorkerArea));
 }
 
 const Word* SegmentView::record_words(Ref place) const {

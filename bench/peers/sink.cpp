@@ -43,8 +43,8 @@ struct Connection {
 
 class Server {
  public:
-  Server(bool toy, std::uint16_t port) : toy_(toy), buffer_(kReceiveBytes) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Server(bool toy, std::uint16_t port)
+      : toy_(toy), buffer_(kReceiveBytes), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int on = 1;
     setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
@@ -138,7 +138,7 @@ class Server {
 
   const bool toy_;
   std::vector<char> buffer_;
-  int listener_ = -1;
+  const int listener_;
   int poll_ = -1;
   std::uint64_t bytes_ = 0;
   mayfly::bench::ToyStore store_;
