@@ -121,6 +121,8 @@ void IngestWorker::before_poll() {
     beat_connections_ = connections_.size();
     beat_ms_ = now;
     batch_.worker().heartbeat(beat_connections_);
+  }
+  if (refused_ + closed_ > 0) {
     batch_.worker().count_connections(std::exchange(refused_, 0), std::exchange(closed_, 0));
   }
   if (batch_.take_memory_shortage() && !shared_.memory_short.exchange(true)) uv_async_send(wake_main_);

@@ -111,8 +111,8 @@ TEST_F(HttpFloodTest, ManyRefusedOnesAreNotKept) {
 
 TEST_F(HttpFloodTest, ATailThatIsNotReadEnds) {
   HttpServerOptions options;
-  options.open_ended_stall_timeout = std::chrono::seconds(1);
-  serve_with(options, 64 << 20);
+  options.open_ended_stall_timeout = std::chrono::seconds(3);
+  serve_with(options, 16 << 20);
   const auto reader = tail();
   EXPECT_TRUE(gone_.wait());
   EXPECT_EQ(counts().timeouts, 1u);

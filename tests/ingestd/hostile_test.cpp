@@ -19,6 +19,7 @@ class HostileTest : public IngestTest {
     start_server(setup);
     publish({exact(Kind::log, "demo"), exact(Kind::status, "web")});
     neighbour_ = greeted();
+    EXPECT_EQ(neighbour_.ask("PING\n"), "+PONG\r\n");  // from now on it stays, whoever comes
   }
   void TearDown() override {
     EXPECT_EQ(neighbour_.ask("LOG demo neighbour is well\nPING\n"), "+PONG\r\n");
