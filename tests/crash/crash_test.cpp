@@ -10,7 +10,14 @@
 namespace mayfly::shm::test {
 namespace {
 
+// A sanitizer looks for other faults than holes in the table: it gets fewer points, and no demand.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::uint64_t kPoints = 10'000;
+constexpr bool kWholeTable = false;
+#else
 constexpr std::uint64_t kPoints = 60'000;
+constexpr bool kWholeTable = true;
+#endif
 constexpr int kStepsPerSeed = 400;
 
 TEST(Crash, KilledAtEveryStoreTheSegmentReadsAsOneCommit) {
@@ -18,7 +25,10 @@ TEST(Crash, KilledAtEveryStoreTheSegmentReadsAsOneCommit) {
   CrashCounts counts;
   std::uint64_t seed = 1;
   // On until the table has no empty cell, within reason.
-  for (; table.points() < kPoints || (!table.missing().empty() && table.points() < 10 * kPoints); ++seed) {
+  const auto wants_more = [&] {
+    return kWholeTable && !table.missing().empty() && table.points() < 10 * kPoints;
+  };
+  for (; table.points() < kPoints || wants_more(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     try {
       Enumerator enumerator(scene_of(seed), table, counts);
@@ -37,7 +47,9 @@ TEST(Crash, KilledAtEveryStoreTheSegmentReadsAsOneCommit) {
       static_cast<unsigned long long>(cells[cells.size() / 2]),
       static_cast<unsigned long long>(counts.pending), static_cast<unsigned long long>(counts.second_kills),
       static_cast<unsigned long long>(counts.continuations), static_cast<unsigned long long>(seed));
-  for (const Situation& cell : table.missing()) ADD_FAILURE() << "never killed in: " << cell.text();
+  for (const Situation& cell : table.missing()) {
+    if (kWholeTable) ADD_FAILURE() << "never killed in: " << cell.text();
+  }
 }
 
 }  // namespace
